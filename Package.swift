@@ -1,0 +1,171 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// The rules of the house for every Swift target: strict language mode, and a warning is an error.
+let houseRules: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .treatAllWarnings(as: .error),
+]
+
+// MARK: - Products of other packages, by the name that the targets below use
+
+let algorithms: Target.Dependency = .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nio: [Target.Dependency] = [
+    nioCore,
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "NIOEmbedded", package: "swift-nio"),
+]
+
+// MARK: - What a service library may use, and nothing else
+
+let serviceDependencies: [Target.Dependency] = [
+    "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ",
+    hummingbird, httpTypes, lifecycle, logging, configuration, nioCore,
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: houseRules)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies + ["TestSupport"], swiftSettings: houseRules)
+}
+
+let package = Package(
+    name: "authms",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "authms", targets: ["authms"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML", "Reloading"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        // C clients: a module map and a shim, nothing else.
+        .systemLibrary(name: "CLibPQ", path: "Sources/CLibPQ"),
+        .systemLibrary(name: "CHiredis", path: "Sources/CHiredis"),
+        .systemLibrary(name: "CRabbitMQ", path: "Sources/CRabbitMQ"),
+        .systemLibrary(name: "CSodium", path: "Sources/CSodium"),
+
+        // Drivers: each the only importer of its C client.
+        library("ConnectionKit", [logging, collections]),
+        library("Postgres", ["CLibPQ", "ConnectionKit", crypto, logging, lifecycle]),
+        library("Redis", ["CHiredis", "ConnectionKit", logging, lifecycle]),
+        library("RabbitMQ", ["CRabbitMQ", "ConnectionKit", logging, lifecycle]),
+        library("Passwords", ["CSodium", "ConnectionKit", logging]),
+
+        // What every service shares, and what services say to each other.
+        library("Contracts", []),
+        library(
+            "MicroMiddleware",
+            [
+                "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ", algorithms, collections,
+                configuration, crypto, httpClient, httpTypes, hummingbird, jwt, lifecycle, logging, metrics,
+                nioCore, system,
+            ]),
+
+        // The services.
+        library("IdentityService", serviceDependencies + ["Passwords"]),
+        library("SessionService", serviceDependencies),
+        library("ProfileService", serviceDependencies),
+        library("MFAService", serviceDependencies),
+        library("AuditService", serviceDependencies + [crypto]),
+        library(
+            "Gateway",
+            [
+                "MicroMiddleware", "Contracts", "ConnectionKit", "Redis", "RabbitMQ", configuration, crypto,
+                httpTypes, lifecycle, logging, yams,
+            ] + nio),
+
+        // The operator's side.
+        library(
+            "LocalStack",
+            ["ConnectionKit", "Contracts", httpClient, hummingbird, lifecycle, logging, nioCore, subprocess, system]),
+        library(
+            "Bench",
+            [
+                "ConnectionKit", "Contracts", "LocalStack", "MicroMiddleware", "Passwords", "Postgres", httpClient,
+                hummingbird, httpTypes, lifecycle, logging, nioCore, subprocess, system,
+            ]),
+        .executableTarget(
+            name: "authms",
+            dependencies: [
+                "IdentityService", "SessionService", "ProfileService", "MFAService", "AuditService", "Gateway",
+                "LocalStack", "Bench", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
+                "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
+            ],
+            swiftSettings: houseRules),
+
+        // Tests: one target a library, and the suites that need all of it.
+        .target(
+            name: "TestSupport",
+            dependencies: ["LocalStack", "ConnectionKit", logging],
+            path: "Tests/TestSupport", swiftSettings: houseRules),
+        tests("ConnectionKit", ["ConnectionKit"]),
+        tests("Postgres", ["Postgres", "ConnectionKit", logging]),
+        tests("Redis", ["Redis", "ConnectionKit", logging]),
+        tests("RabbitMQ", ["RabbitMQ", "ConnectionKit", logging]),
+        tests("Passwords", ["Passwords", "ConnectionKit"]),
+        tests(
+            "MicroMiddleware",
+            [
+                "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ", crypto, hummingbird,
+                .product(name: "HummingbirdTesting", package: "hummingbird"), configuration, httpTypes, lifecycle,
+                logging, nioCore, jwt,
+            ]),
+        tests(
+            "Gateway",
+            [
+                "Gateway", "MicroMiddleware", "Contracts", "ConnectionKit", httpClient, hummingbird, httpTypes,
+                lifecycle, logging,
+            ] + nio),
+        tests("LocalStack", ["LocalStack", "ConnectionKit"]),
+        tests(
+            "Integration",
+            [
+                "LocalStack", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ",
+                "IdentityService", "SessionService", "AuditService", httpClient, logging, crypto,
+            ]),
+    ]
+)

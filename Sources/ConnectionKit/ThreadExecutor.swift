@@ -1,0 +1,78 @@
+import Foundation
+import Synchronization
+
+/// A serial executor that owns one operating-system thread.
+///
+/// An actor on this executor may block in `poll(2)` without taking a thread from Swift's cooperative pool: that is how
+/// a connection actor drives a C client library. Jobs run one at a time, in the order in which they were enqueued.
+public final class ThreadExecutor: SerialExecutor {
+    private let queue = JobQueue()
+
+    /// Starts the thread. `name` is what debuggers and `top -H` show; Linux keeps its first 15 bytes.
+    public init(name: String) {
+        let queue = self.queue
+        let unowned = UnownedSerialExecutor(ordinary: self)
+        let thread = Thread { queue.drain(on: unowned) }
+        thread.name = String(name.prefix(15))
+        thread.stackSize = 512 * 1_024
+        thread.start()
+    }
+
+    deinit {
+        queue.close()
+    }
+
+    public func enqueue(_ job: consuming ExecutorJob) {
+        // The closure keeps the executor alive until its last job has run.
+        let unowned = UnownedJob(job)
+        queue.append(Job(work: unowned, owner: self))
+    }
+
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        UnownedSerialExecutor(ordinary: self)
+    }
+}
+
+extension ThreadExecutor {
+    fileprivate struct Job {
+        let work: UnownedJob
+        let owner: ThreadExecutor
+    }
+
+    /// The jobs that wait for the thread, and the thread's way to wait for jobs.
+    fileprivate final class JobQueue: @unchecked Sendable {
+        private let condition = NSCondition()
+        private var jobs: [Job] = []
+        private var isClosed = false
+
+        func append(_ job: Job) {
+            condition.lock()
+            jobs.append(job)
+            condition.signal()
+            condition.unlock()
+        }
+
+        func close() {
+            condition.lock()
+            isClosed = true
+            condition.signal()
+            condition.unlock()
+        }
+
+        func drain(on executor: UnownedSerialExecutor) {
+            var batch: [Job] = []
+            while true {
+                condition.lock()
+                while jobs.isEmpty, !isClosed { condition.wait() }
+                if jobs.isEmpty {
+                    condition.unlock()
+                    return
+                }
+                swap(&batch, &jobs)
+                condition.unlock()
+                for job in batch { job.work.runSynchronously(on: executor) }
+                batch.removeAll(keepingCapacity: true)
+            }
+        }
+    }
+}
