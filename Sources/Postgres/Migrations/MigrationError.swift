@@ -1,0 +1,44 @@
+/// Why a database was not migrated. Each case prints as one sentence that says what to do.
+package enum MigrationError: Error, Sendable, Equatable {
+    case unreadable(String)
+    case empty(String)
+    case badName(String)
+    case duplicateVersion(String, String)
+    /// A migration that was applied has another text now.
+    case changed(String)
+    /// A migration that was applied has no file any more, though later ones have.
+    case missing(String)
+    /// A migration that was never applied is older than one that was.
+    case outOfOrder(String, applied: String)
+    /// A migration failed; it was rolled back. The reason is the server's.
+    case failed(String, reason: String, PostgresError)
+    /// A migration ended the transaction that it runs in.
+    case endedTransaction(String)
+}
+
+extension MigrationError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unreadable(let what): "Cannot read \(what)."
+        case .empty(let directory): "The migration directory \(directory) holds no NNNN_name.sql file."
+        case .badName(let file): "The migration file \(file) is not named NNNN_name.sql."
+        case .duplicateVersion(let one, let other):
+            "The migrations \(one) and \(other) have the same number; renumber one."
+        case .changed(let label):
+            "The migration \(label) was changed after it had been applied; restore its text and put the change into a new migration."
+        case .missing(let label):
+            "The migration \(label) was applied to this database but its file is gone; restore the file."
+        case .outOfOrder(let label, let applied):
+            "The migration \(label) is new but \(applied) was applied already; give it the next number."
+        case .failed(let label, let reason, _):
+            "The migration \(label) failed and was rolled back: \(reason)."
+        case .endedTransaction(let label):
+            "The migration \(label) ends its transaction; remove BEGIN, COMMIT and ROLLBACK from it."
+        }
+    }
+
+    /// Whether trying again later may help: the database was not there.
+    package var isUnavailable: Bool {
+        if case .failed(_, _, let error) = self { error.isUnavailable } else { false }
+    }
+}

@@ -1,0 +1,48 @@
+package import ConnectionKit
+
+extension PostgresClient {
+    /// Leases a connection for the time of `body`. A transaction that `body` leaves open is rolled back.
+    package func withConnection<Value>(
+        deadline: Deadline, _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        let lease = try await leaseLink(deadline: deadline)
+        let connection = PostgresConnection(link: lease.connection, lease: lease.number, deadline: deadline)
+        do {
+            let value = try await body(connection)
+            await giveBack(lease)
+            return value
+        } catch {
+            await giveBack(lease)
+            throw error
+        }
+    }
+
+    /// Runs `body` in a transaction: COMMIT when it returns, ROLLBACK when it throws. Never retries by itself.
+    ///
+    /// A COMMIT whose answer did not come throws an error with `isOutcomeUnknown`.
+    package func withTransaction<Value>(
+        deadline: Deadline, _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        try await withConnection(deadline: deadline) { connection in
+            try await connection.begin()
+            let value: Value
+            do {
+                value = try await body(connection)
+            } catch {
+                await connection.rollback()
+                throw error
+            }
+            try await connection.commit()
+            return value
+        }
+    }
+
+    /// Runs one statement on a connection of the pool, in a transaction of its own.
+    @discardableResult
+    package func query(_ sql: SQL, deadline: Deadline) async throws(PostgresError) -> PostgresResult {
+        let lease = try await leaseLink(deadline: deadline)
+        return try await lease.connection.withCancellation { (link) throws(PostgresError) in
+            try await link.queryAndRelease(sql, lease: lease, pool: pool, deadline: deadline)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+/// What a statement returned: its rows, and how many rows it touched.
+package struct PostgresResult: Sendable {
+    let storage: ResultStorage
+    /// The rows that an INSERT, UPDATE, DELETE or MERGE touched, or that a SELECT returned.
+    package let affectedRows: Int
+
+    /// The rows; the same as iterating over the result itself.
+    package var rows: PostgresResult { self }
+}
+
+extension PostgresResult: RandomAccessCollection {
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { storage.rowCount }
+    package subscript(position: Int) -> PostgresRow {
+        precondition(position >= 0 && position < storage.rowCount, "row index out of range")
+        return PostgresRow(storage: storage, index: position)
+    }
+}
+
+extension PostgresResult {
+    /// All rows as values of a type that reads itself from a row.
+    package func decode<Value: PostgresRowDecodable>(_ type: Value.Type = Value.self) throws -> [Value] {
+        try map { try Value(row: $0) }
+    }
+
+    /// The first row as such a value; `nil` when there is none.
+    package func first<Value: PostgresRowDecodable>(_ type: Value.Type = Value.self) throws -> Value? {
+        try first.map { try Value(row: $0) }
+    }
+
+    /// The values of one column.
+    package func column<Value: PostgresDecodable>(
+        _ name: String, as type: Value.Type = Value.self
+    ) throws(PostgresError) -> [Value] {
+        var values: [Value] = []
+        values.reserveCapacity(count)
+        for row in self { values.append(try row.decode(type, name)) }
+        return values
+    }
+}
+
+/// A type that reads itself from a row.
+package protocol PostgresRowDecodable {
+    init(row: PostgresRow) throws
+}
+
+/// One row. It keeps the result that it is part of alive.
+package struct PostgresRow: Sendable {
+    let storage: ResultStorage
+    let index: Int
+
+    /// The names of the columns, in order.
+    package var columns: [String] { storage.columns.names }
+
+    /// The value of the column called `name`, decoded strictly: a type that does not fit, or NULL for a type that is not
+    /// optional, is an error that names column and type.
+    package func decode<Value: PostgresDecodable>(
+        _ type: Value.Type = Value.self, _ name: String
+    ) throws(PostgresError) -> Value {
+        guard let column = storage.columns.index(of: name) else {
+            throw PostgresError(
+                .decoding(column: name, type: String(describing: type)), detail: "the result has no such column")
+        }
+        return try decode(type, at: column)
+    }
+
+    /// The value of the column at a position, counted from 0.
+    package func decode<Value: PostgresDecodable>(
+        _ type: Value.Type = Value.self, at column: Int
+    ) throws(PostgresError) -> Value {
+        precondition(column >= 0 && column < storage.columns.names.count, "column index out of range")
+        do {
+            return try storage.withCell(row: index, column: column) { (cell) throws(PostgresCellMismatch) in
+                guard let cell else { return try Value.decodeNull() }
+                return try Value(cell: cell)
+            }
+        } catch {
+            throw PostgresError(
+                .decoding(column: storage.columns.names[column], type: String(describing: type)),
+                detail: error.reason)
+        }
+    }
+
+    /// Whether the column called `name` is NULL; an absent column is.
+    package func isNull(_ name: String) -> Bool {
+        storage.columns.index(of: name).map { storage.isNull(row: index, column: $0) } ?? true
+    }
+}
