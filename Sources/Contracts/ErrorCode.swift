@@ -1,0 +1,77 @@
+/// What went wrong, in the form that clients may rely on: an integer that begins with an HTTP status, and a stable name.
+///
+/// The catalogue is closed: every code that a service answers with is one of the static members here, and the
+/// documentation of the API is rendered from ``all``.
+package struct ErrorCode: Sendable, Hashable {
+    /// The integer in `code`: the status of its family followed by three digits.
+    package let value: Int
+    /// The name in `error`: snake case, never changed once published.
+    package let name: String
+    /// The HTTP status of the answer. It differs from the integer's first three digits only for ``refreshTokenReused``.
+    package let status: Int
+    /// What the client is told when the place that fails has nothing better to say.
+    package let message: String
+
+    init(_ value: Int, _ name: String, status: Int? = nil, _ message: String) {
+        self.value = value
+        self.name = name
+        self.status = status ?? value / 1_000
+        self.message = message
+    }
+
+    package static func == (left: ErrorCode, right: ErrorCode) -> Bool { left.value == right.value }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(value) }
+}
+
+extension ErrorCode {
+    package static let badRequest = ErrorCode(400_001, "bad_request", "The request cannot be understood.")
+    package static let refreshTokenReused = ErrorCode(
+        400_002, "refresh_token_reused", status: 401,
+        "This refresh token was used before. The session has been ended; sign in again.")
+
+    package static let invalidCredentials = ErrorCode(
+        401_001, "invalid_credentials", "The identity or the password is wrong.")
+    package static let tokenInvalid = ErrorCode(401_002, "token_invalid", "A valid access token is needed.")
+    package static let tokenRevoked = ErrorCode(
+        401_003, "token_revoked", "This token has been revoked. Sign in again.")
+    package static let tokenExpired = ErrorCode(
+        401_004, "token_expired", "This token has expired. Refresh it or sign in again.")
+    package static let refreshTokenInvalid = ErrorCode(
+        401_005, "refresh_token_invalid", "A valid refresh token is needed. Sign in again.")
+
+    package static let permissionDenied = ErrorCode(403_001, "permission_denied", "You may not do this.")
+    package static let passwordChangeRequired = ErrorCode(
+        403_002, "password_change_required", "Change your password first.")
+    package static let accountDisabled = ErrorCode(403_003, "account_disabled", "This account is disabled.")
+
+    package static let notFound = ErrorCode(404_001, "not_found", "There is nothing here.")
+    package static let methodNotAllowed = ErrorCode(
+        405_001, "method_not_allowed", "This path does not answer to this method.")
+    package static let alreadyRegistered = ErrorCode(409_001, "already_registered", "This identity is already taken.")
+    package static let conflict = ErrorCode(
+        409_002, "conflict", "The request contradicts the present state. Read it again and retry.")
+    package static let bodyTooLarge = ErrorCode(413_001, "body_too_large", "The body is larger than 1 MiB.")
+    package static let unsupportedMediaType = ErrorCode(
+        415_001, "unsupported_media_type", "The body must be application/json.")
+    package static let validationFailed = ErrorCode(
+        422_001, "validation_failed", "Some fields are missing or wrong.")
+    package static let rateLimited = ErrorCode(429_001, "rate_limited", "Too many requests. Try again later.")
+
+    package static let `internal` = ErrorCode(
+        500_001, "internal_error", "Something went wrong on our side. It has been logged under this request's id.")
+    package static let overloaded = ErrorCode(503_001, "overloaded", "Too much work at the moment. Try again shortly.")
+    package static let warmingUp = ErrorCode(503_002, "warming_up", "The service is starting. Try again shortly.")
+    package static let dependencyUnavailable = ErrorCode(
+        503_003, "dependency_unavailable", "Something that this needs is down. Try again shortly.")
+    package static let deadlineExceeded = ErrorCode(
+        504_001, "deadline_exceeded", "The request took longer than it was given.")
+
+    /// Every code, in ascending order.
+    package static let all: [ErrorCode] = [
+        .badRequest, .refreshTokenReused, .invalidCredentials, .tokenInvalid, .tokenRevoked, .tokenExpired,
+        .refreshTokenInvalid, .permissionDenied, .passwordChangeRequired, .accountDisabled, .notFound,
+        .methodNotAllowed, .alreadyRegistered, .conflict, .bodyTooLarge, .unsupportedMediaType, .validationFailed,
+        .rateLimited, .internal, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
+    ]
+}

@@ -1,0 +1,79 @@
+internal import Contracts
+internal import HTTPTypes
+package import Hummingbird
+
+/// Verifies the bearer token, or ends the request with 401 (RFC 6750).
+package struct AuthenticationMiddleware: RouterMiddleware {
+    /// What verifies a token: ``TokenVerifier/verify(_:)`` in a service, something simpler in a test.
+    package typealias Verify = @Sendable (String) throws -> AccessTokenClaims
+
+    private let verify: Verify
+
+    package init(verify: @escaping Verify) {
+        self.verify = verify
+    }
+
+    package func handle(
+        _ request: Request, context: BaseRequestContext,
+        next: Next<BaseRequestContext>
+    ) async throws -> Response {
+        guard let token = Self.bearer(request.headers[.authorization]) else { throw APIError(.tokenInvalid) }
+        var context = context
+        context.claims = try verify(token)
+        return try await next(request, context)
+    }
+
+    /// The credential after `Bearer `, the scheme in any case.
+    static func bearer(_ header: String?) -> String? {
+        guard let header, header.utf8.count > 7, header.prefix(7).lowercased() == "bearer " else { return nil }
+        return String(header.dropFirst(7))
+    }
+}
+
+/// Verifies the credential of the calling service, or ends the request with 401.
+package struct InternalCredentialMiddleware: RouterMiddleware {
+    /// Gives the name of the service that the credential was issued to.
+    package typealias Verify = @Sendable (String) throws -> String
+
+    private let verify: Verify
+
+    package init(verify: @escaping Verify) {
+        self.verify = verify
+    }
+
+    package func handle(
+        _ request: Request, context: BaseRequestContext,
+        next: Next<BaseRequestContext>
+    ) async throws -> Response {
+        guard let credential = AuthenticationMiddleware.bearer(request.headers[.internalCredential]) else {
+            throw APIError(.tokenInvalid, "This path is for services of the suite.")
+        }
+        var context = context
+        context.callingService = try verify(credential)
+        return try await next(request, context)
+    }
+}
+
+/// Lets a request through when its sender holds a permission, or ends it with 403001.
+package struct PermissionMiddleware: RouterMiddleware {
+    package typealias Holds = @Sendable (AccessTokenClaims, String) -> Bool
+
+    private let permission: String
+    private let holds: Holds
+
+    /// - Parameter holds: Whether the sender's roles grant the permission.
+    package init(_ permission: String, holds: @escaping Holds) {
+        self.permission = permission
+        self.holds = holds
+    }
+
+    package func handle(
+        _ request: Request, context: AuthenticatedRequestContext,
+        next: Next<AuthenticatedRequestContext>
+    ) async throws -> Response {
+        guard holds(context.identity, permission) else {
+            throw APIError(.permissionDenied, "This needs the permission \(permission).")
+        }
+        return try await next(request, context)
+    }
+}

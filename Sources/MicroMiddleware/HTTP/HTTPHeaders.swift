@@ -1,0 +1,19 @@
+package import HTTPTypes
+
+// The headers of our own, by the names that the gateway and the services agree on. The names are literals in the
+// grammar of RFC 9110, so that making one cannot fail.
+
+extension HTTPField.Name {
+    package static let requestID = known("x-request-id")
+    package static let traceparent = known("traceparent")
+    /// The milliseconds that the caller still has.
+    package static let requestDeadline = known("x-request-deadline-ms")
+    package static let forwardedFor = known("x-forwarded-for")
+    /// `Bearer` and the credential of the calling service.
+    package static let internalCredential = known("x-internal-authorization")
+
+    private static func known(_ name: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is not a header name") }
+        return name
+    }
+}

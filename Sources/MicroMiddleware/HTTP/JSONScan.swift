@@ -1,0 +1,55 @@
+internal import Contracts
+
+/// One pass over a body before it is decoded: what a decoder would accept, or would take too long to refuse.
+enum JSONScan {
+    /// - Throws: ``APIError`` 400001 for invalid UTF-8, for a NUL character (PostgreSQL's text cannot hold one) and for
+    ///   what is nested too deep.
+    static func check(_ bytes: [UInt8], maximumDepth: Int) throws {
+        guard !bytes.isEmpty else { throw malformed("body", "is empty, but must be JSON") }
+        guard String(validating: bytes, as: UTF8.self) != nil else { throw malformed("body", "is not valid UTF-8") }
+        var depth = 0
+        var index = 0
+        var field: Range<Int>?
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "\""):
+                let start = index + 1
+                index = start
+                while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
+                    guard bytes[index] == UInt8(ascii: "\\") else {
+                        index += 1
+                        continue
+                    }
+                    if bytes[index...].starts(with: "\\u0000".utf8) {
+                        throw malformed(name(field, in: bytes), "contains a NUL character")
+                    }
+                    index += 2
+                }
+                if isFollowedByColon(bytes, index + 1) { field = start..<min(index, bytes.count) }
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                if depth > maximumDepth {
+                    throw malformed(name(field, in: bytes), "is nested deeper than \(maximumDepth) levels")
+                }
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            default: break
+            }
+            index += 1
+        }
+    }
+
+    private static func isFollowedByColon(_ bytes: [UInt8], _ start: Int) -> Bool {
+        var index = start
+        while index < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[index]) { index += 1 }
+        return index < bytes.count && bytes[index] == UInt8(ascii: ":")
+    }
+
+    private static func name(_ field: Range<Int>?, in bytes: [UInt8]) -> String {
+        guard let field, field.count <= 128 else { return "body" }
+        return String(decoding: bytes[field], as: UTF8.self)
+    }
+
+    private static func malformed(_ field: String, _ message: String) -> APIError {
+        APIError(.badRequest, violations: [Violation(field: field, message: message)])
+    }
+}

@@ -1,0 +1,44 @@
+package import Hummingbird
+
+extension Router<BaseRequestContext> {
+    /// A router with the house's middleware: scope, access log and metrics, errors as envelopes. Add groups to it, then
+    /// give it to ``ServiceApplication``, which adds `/livez`, `/readyz` and `/metrics`.
+    package static func service(_ telemetry: Telemetry, settings: ServiceSettings) throws -> Router<BaseRequestContext>
+    {
+        let router = Router(context: BaseRequestContext.self)
+        let timeout = try settings.value(.requestTimeout)
+        router.addMiddleware {
+            RequestScopeMiddleware(defaultTimeout: timeout)
+            ObservationMiddleware(telemetry: telemetry)
+            ErrorMappingMiddleware()
+        }
+        return router
+    }
+}
+
+extension RouterMethods<BaseRequestContext> {
+    /// A group whose handlers get an ``AuthenticatedRequestContext``.
+    package func authenticated(
+        _ path: RouterPath = "", verify: @escaping AuthenticationMiddleware.Verify
+    ) -> RouterGroup<AuthenticatedRequestContext> {
+        group(path).add(middleware: AuthenticationMiddleware(verify: verify))
+            .group(context: AuthenticatedRequestContext.self)
+    }
+
+    /// A group that only services of the suite may call; its handlers get an ``InternalRequestContext``.
+    package func internalOnly(
+        _ path: RouterPath = "", verify: @escaping InternalCredentialMiddleware.Verify
+    ) -> RouterGroup<InternalRequestContext> {
+        group(path).add(middleware: InternalCredentialMiddleware(verify: verify))
+            .group(context: InternalRequestContext.self)
+    }
+}
+
+extension RouterMethods<AuthenticatedRequestContext> {
+    /// A group for those who hold the permission.
+    package func requiring(
+        _ permission: String, _ path: RouterPath = "", holds: @escaping PermissionMiddleware.Holds
+    ) -> RouterGroup<AuthenticatedRequestContext> {
+        group(path).add(middleware: PermissionMiddleware(permission, holds: holds))
+    }
+}
