@@ -35,6 +35,7 @@ let nio: [Target.Dependency] = [
     nioCore,
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOTLS", package: "swift-nio"),
     .product(name: "NIOHTTP2", package: "swift-nio-http2"),
     .product(name: "NIOSSL", package: "swift-nio-ssl"),
     .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -115,7 +116,7 @@ let package = Package(
             "Gateway",
             [
                 "MicroMiddleware", "Contracts", "ConnectionKit", "Redis", "RabbitMQ", configuration, crypto,
-                httpTypes, lifecycle, logging, yams,
+                httpTypes, lifecycle, logging, metrics, yams,
             ] + nio),
 
         // The operator's side.

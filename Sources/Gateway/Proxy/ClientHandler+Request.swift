@@ -1,0 +1,179 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// From a request's head to a service's connection.
+extension ClientHandler {
+    /// Body bytes that are read and dropped to keep a connection whose request was refused.
+    private static let maximumDroppedBytes = 65_536
+
+    func begin(_ head: HTTPRequestHead) {
+        exchange = Exchange(ticket: exchange.ticket &+ 1, started: .now())
+        exchange.isHead = head.method == .HEAD
+        exchange.keepsAlive = head.version.major == 2 || (head.version.minor >= 1 && head.isKeepAlive)
+        exchange.takesChunks = head.version == .http1_1
+        if shared.isDraining { exchange.keepsAlive = false }
+
+        var fields = RequestFields(capacity: head.headers)
+        let isWellFormed = fields.read(head, transport: transport)
+        exchange.requestID = fields.requestID ?? loop.identities.requestID()
+        exchange.traceParent = fields.traceParent ?? loop.identities.traceParent()
+        exchange.framing = fields.framing
+        exchange.expectsContinue = fields.expectsContinue
+        exchange.authorization = fields.authorization
+        exchange.isSensitive = fields.authorization != nil
+        if let origin = fields.origin, shared.cors.allows(origin) { exchange.origin = origin }
+        guard isWellFormed, head.version.major == 2 || head.version.major == 1,
+            head.uri.utf8.count <= shared.limits.maximumTargetBytes
+        else {
+            exchange.keepsAlive = false
+            return refuse(.badRequest)
+        }
+        if head.method == .OPTIONS, let method = fields.preflightMethod {
+            return answerPreflight(method, fields.origin)
+        }
+        if head.method == .CONNECT || head.method == .TRACE { return refuse(.methodNotAllowed) }
+        dispatch(head, fields.headers)
+    }
+
+    private func dispatch(_ head: HTTPRequestHead, _ headers: HTTPHeaders) {
+        var uri = head.uri
+        let decision = uri.withUTF8 { shared.routes.decide(method: head.method, target: $0) }
+        switch decision {
+        case .malformed: refuse(.badRequest)
+        case .notFound: refuse(.notFound)
+        case .notRouted(let target):
+            answerOwn(head.method, path: uri.utf8Text(target.pathStart..<target.pathEnd))
+        case .service(let route):
+            exchange.route = route
+            if route.isAuthentication { exchange.isSensitive = true }
+            if !route.isPublic, let refusal = checkToken() { return refuse(refusal) }
+            if case .length(let length) = exchange.framing, length > route.maximumBodyBytes {
+                return refuse(.bodyTooLarge)
+            }
+            forward(head, uri.utf8Text(route.pathOffset..<uri.utf8.count), headers, route)
+        }
+    }
+
+    /// Verifies the bearer token (RFC 6750 §2.1).
+    private func checkToken() -> Refusal? {
+        guard let value = exchange.authorization, value.utf8.count > 7,
+            Ascii.hasPrefixIgnoringCase(value, "bearer ")
+        else { return .tokenInvalid }
+        switch shared.verifier.verdict(on: value.utf8Text(7..<value.utf8.count)) {
+        case .valid: return nil
+        case .invalid: return .tokenInvalid
+        case .expired: return .tokenExpired
+        case .revoked: return .tokenRevoked
+        }
+    }
+
+    private func forward(_ head: HTTPRequestHead, _ uri: String, _ kept: HTTPHeaders, _ route: Route) {
+        var headers = kept
+        if let authorization = exchange.authorization { headers.add(name: "Authorization", value: authorization) }
+        headers.add(name: "X-Request-Id", value: exchange.requestID)
+        headers.add(name: "traceparent", value: exchange.traceParent)
+        headers.add(name: "X-Forwarded-For", value: peer)
+        headers.add(name: "X-Forwarded-Proto", value: isSecure ? "https" : "http")
+        headers.add(name: "X-Request-Deadline-Ms", value: String(route.deadlineMilliseconds * 49 / 50))
+        switch exchange.framing {
+        case .none: break
+        case .length(let length): headers.add(name: "Content-Length", value: String(length))
+        case .chunked: headers.add(name: "Transfer-Encoding", value: "chunked")
+        }
+        exchange.forwardHead = HTTPRequestHead(version: .http1_1, method: head.method, uri: uri, headers: headers)
+        if case .none = exchange.framing { exchange.mayRetry = head.method.isIdempotent }
+        deadline = exchange.started + .milliseconds(Int64(route.deadlineMilliseconds))
+        if exchange.expectsContinue {
+            exchange.expectsContinue = false
+            write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
+            context?.flush()
+        }
+        acquire(fresh: false)
+    }
+
+    private func acquire(fresh: Bool) {
+        guard let route = exchange.route else { return }
+        switch loop.pool(route.upstream).acquire(for: self, ticket: exchange.ticket, fresh: fresh) {
+        case .ready(let connection): upstreamReady(connection)
+        case .connecting: phase = .connecting
+        case .refused(let refusal): refuse(refusal)
+        }
+    }
+
+    /// Whether the exchange that `ticket` names still waits for a connection.
+    func awaits(_ ticket: UInt64) -> Bool {
+        phase == .connecting && exchange.ticket == ticket
+    }
+
+    /// A connection to the service is there: what has arrived of the request goes out.
+    func upstreamReady(_ connection: UpstreamHandler) {
+        guard let head = exchange.forwardHead else { return }
+        let waited = phase == .connecting
+        phase = .forwarding
+        upstream = connection
+        connection.write(.head(head))
+        for body in exchange.pendingBody { connection.write(.body(.byteBuffer(body))) }
+        exchange.pendingBody = []
+        exchange.pendingBodyBytes = 0
+        if exchange.requestIsComplete { connection.write(.end(nil)) }
+        if waited {
+            connection.flush()
+            resumeReading()
+        }
+    }
+
+    /// No connection to the service could be made.
+    func upstreamUnreachable() {
+        refuse(.unavailable)
+    }
+
+    /// The service closed the connection before the response was complete.
+    func upstreamClosed(reused: Bool, answered: Bool) {
+        upstream = nil
+        guard phase == .forwarding, let route = exchange.route else { return }
+        // The part of a response that is out cannot be taken back; cutting it short tells the client.
+        if answered { return abort() }
+        if reused, exchange.mayRetry, exchange.requestIsComplete {
+            exchange.mayRetry = false
+            phase = .connecting
+            return acquire(fresh: true)
+        }
+        if !reused { loop.pool(route.upstream).failed() }
+        refuse(.unavailable)
+    }
+
+    func upstreamWritabilityChanged() {
+        resumeReading()
+    }
+
+    /// Whether the rest of a refused request is little enough to be read and dropped.
+    var canDropRest: Bool {
+        if exchange.requestIsComplete { return true }
+        if exchange.expectsContinue { return false }
+        return switch exchange.framing {
+        case .none: true
+        case .length(let length): length <= Self.maximumDroppedBytes
+        case .chunked: false
+        }
+    }
+}
+
+extension HTTPMethod {
+    /// Idempotent by RFC 9110 §9.2.2, as far as services of ours use it.
+    var isIdempotent: Bool {
+        switch self {
+        case .GET, .HEAD, .OPTIONS, .PUT, .DELETE: true
+        default: false
+        }
+    }
+}
+
+extension String {
+    /// The text between two offsets in UTF-8. The offsets must not cut a character in two.
+    func utf8Text(_ range: Range<Int>) -> String {
+        String(
+            self[
+                utf8.index(startIndex, offsetBy: range.lowerBound)..<utf8.index(startIndex, offsetBy: range.upperBound)]
+        )
+    }
+}

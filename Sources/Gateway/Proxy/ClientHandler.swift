@@ -1,0 +1,211 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// One client connection (HTTP/1.1) or stream (HTTP/2): reads requests, has them answered, keeps the time.
+///
+/// Everything happens on the channel's event loop, without suspension and without a lock.
+final class ClientHandler: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// What the channel speaks.
+    enum Transport {
+        case http1
+        /// A stream: one request, and the connection is not this handler's to close.
+        case http2
+    }
+
+    enum Phase {
+        /// Between requests.
+        case idle
+        /// A connection to the service is being made.
+        case connecting
+        /// A service has the request.
+        case forwarding
+        /// The response is complete; what is left of the request is read and dropped.
+        case discarding
+        /// Nothing more is read or written.
+        case closed
+    }
+
+    /// Body bytes held back while a connection to the service is made, before reading pauses.
+    static let maximumPendingBodyBytes = 65_536
+
+    let loop: GatewayLoop
+    let transport: Transport
+    let isSecure: Bool
+    /// Index in the loop's list of clients.
+    var slot = -1
+    var context: ChannelHandlerContext?
+    var peer = ""
+    var phase = Phase.idle
+    var exchange: Exchange
+    var upstream: UpstreamHandler?
+    /// When the present phase has lasted too long.
+    var deadline: NIODeadline
+    /// Parts of requests that arrived before their turn (pipelining, RFC 9112 §9.3.2): at most one read's worth.
+    var backlog: CircularBuffer<HTTPServerRequestPart> = []
+    private var isServingBacklog = false
+    private var readPending = false
+
+    init(loop: GatewayLoop, transport: Transport, isSecure: Bool) {
+        self.loop = loop
+        self.transport = transport
+        self.isSecure = isSecure
+        let now = NIODeadline.now()
+        exchange = Exchange(ticket: 0, started: now)
+        deadline = now + loop.shared.limits.headTimeout
+    }
+
+    var shared: GatewayContext { loop.shared }
+
+    // MARK: Life of the channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let address = context.remoteAddress ?? context.channel.parent?.remoteAddress
+        peer = address?.ipAddress ?? "unknown"
+        loop.add(self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        loop.remove(self)
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        loop.remove(self)
+        abandonUpstream()
+        phase = .closed
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard phase == .idle, error is HTTPParserError || error is NIOHTTPDecoderError else {
+            // In the midst of an exchange the other end is gone or broken; between two, what it sent is no HTTP.
+            abort()
+            return
+        }
+        exchange = Exchange(ticket: exchange.ticket &+ 1, started: .now())
+        exchange.keepsAlive = false
+        exchange.requestIsComplete = true
+        exchange.requestID = loop.identities.requestID()
+        exchange.traceParent = loop.identities.traceParent()
+        refuse(.badRequest)
+    }
+
+    /// Ends the connection at once.
+    func abort() {
+        abandonUpstream()
+        phase = .closed
+        context?.close(promise: nil)
+    }
+
+    /// Asks the client to go: at once when idle, after its response otherwise.
+    func drain() {
+        exchange.keepsAlive = false
+        if phase == .idle, transport == .http1 { abort() }
+    }
+
+    /// Gives the service's connection up in the midst of an exchange.
+    func abandonUpstream() {
+        exchange.ticket &+= 1
+        guard let upstream, let route = exchange.route else { return }
+        self.upstream = nil
+        loop.pool(route.upstream).discard(upstream)
+    }
+
+    // MARK: Reading
+
+    /// Whether more of the request may be read: not while the service cannot take it, nor past the next request.
+    private var mayRead: Bool {
+        guard backlog.isEmpty else { return false }
+        switch phase {
+        case .connecting: return exchange.pendingBodyBytes < Self.maximumPendingBodyBytes
+        case .forwarding: return exchange.requestIsComplete || (upstream?.isWritable ?? true)
+        case .idle, .discarding, .closed: return true
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if mayRead { context.read() } else { readPending = true }
+    }
+
+    func resumeReading() {
+        guard readPending, mayRead else { return }
+        readPending = false
+        context?.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if !backlog.isEmpty || (exchange.requestIsComplete && phase != .idle) {
+            if phase != .closed { backlog.append(part) }
+            return
+        }
+        receive(part)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if phase == .forwarding { upstream?.flush() }
+    }
+
+    private func receive(_ part: HTTPServerRequestPart) {
+        switch part {
+        case .head(let head): begin(head)
+        case .body(let body): receive(body: body)
+        case .end: receiveEnd()
+        }
+    }
+
+    /// Serves the requests that arrived before their turn, until one of them has to wait.
+    func serveBacklog() {
+        guard !isServingBacklog else { return }
+        isServingBacklog = true
+        while !exchange.requestIsComplete || phase == .idle, phase != .closed, let part = backlog.popFirst() {
+            receive(part)
+        }
+        isServingBacklog = false
+        if phase == .forwarding { upstream?.flush() }
+        resumeReading()
+    }
+
+    private func receive(body: ByteBuffer) {
+        guard phase == .connecting || phase == .forwarding else { return }
+        exchange.receivedBodyBytes += body.readableBytes
+        if exchange.receivedBodyBytes > exchange.route?.maximumBodyBytes ?? 0 { return refuse(.bodyTooLarge) }
+        if case .none = exchange.framing { return refuse(.badRequest) }
+        if let upstream, phase == .forwarding {
+            upstream.write(.body(.byteBuffer(body)))
+        } else {
+            exchange.pendingBody.append(body)
+            exchange.pendingBodyBytes += body.readableBytes
+        }
+    }
+
+    private func receiveEnd() {
+        exchange.requestIsComplete = true
+        switch phase {
+        case .forwarding:
+            upstream?.write(.end(nil))
+            upstream?.flush()
+        case .discarding: completeExchange()
+        case .idle, .connecting, .closed: break
+        }
+    }
+
+    // MARK: Time
+
+    func sweep(now: NIODeadline) {
+        guard now >= deadline else { return }
+        switch phase {
+        case .idle, .discarding, .closed: abort()
+        case .connecting, .forwarding:
+            if exchange.responseHasBegun { return abort() }
+            // A request that is still arriving is the client's delay, not the service's.
+            guard exchange.requestIsComplete, let route = exchange.route else { return refuse(.badRequest) }
+            loop.pool(route.upstream).failed()
+            refuse(.deadlineExceeded)
+        }
+    }
+}

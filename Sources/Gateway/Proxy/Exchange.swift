@@ -1,0 +1,45 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// One request and its response, as the client's handler sees them.
+struct Exchange {
+    /// How the length of the request's body is known.
+    enum BodyFraming {
+        case none
+        case length(Int)
+        case chunked
+    }
+
+    /// Tells this exchange from the ones before it on the same connection.
+    var ticket: UInt64
+    var started: NIODeadline
+    var requestID = ""
+    var traceParent = ""
+    /// The `Origin` of the request when CORS allows it.
+    var origin: String?
+    var authorization: String?
+    var framing = BodyFraming.none
+    var isHead = false
+    var keepsAlive = true
+    /// Whether the client understands chunked transfer coding: HTTP/1.1 and no other.
+    var takesChunks = false
+    var expectsContinue = false
+    /// Whether the response must not be stored unless the service says how.
+    var isSensitive = false
+    var route: Route?
+    /// The head for the service; kept until the response begins, for the one retry.
+    var forwardHead: HTTPRequestHead?
+    var mayRetry = false
+    /// Body parts that arrived before the connection to the service did.
+    var pendingBody: [ByteBuffer] = []
+    var pendingBodyBytes = 0
+    var receivedBodyBytes = 0
+    var requestIsComplete = false
+    var responseHasBegun = false
+    var status = 0
+
+    init(ticket: UInt64, started: NIODeadline) {
+        self.ticket = ticket
+        self.started = started
+    }
+}

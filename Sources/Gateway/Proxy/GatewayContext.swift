@@ -1,0 +1,54 @@
+internal import NIOHTTP1
+internal import Synchronization
+
+/// What all event loops of one gateway share: immutable, or atomic.
+final class GatewayContext: Sendable {
+    let configuration: GatewayConfiguration
+    let routes: RouteTable
+    let limits: GatewayLimits
+    let verifier: any AccessTokenVerifying
+    let cors: CORSPolicy
+    let endpoints: OwnEndpoints
+    let metrics: GatewayMetrics
+    let health: HealthBoard
+
+    private let connections = Atomic<Int>(0)
+    private let draining = Atomic<Bool>(false)
+
+    init(
+        configuration: GatewayConfiguration, verifier: any AccessTokenVerifying, endpoints: OwnEndpoints,
+        metrics: GatewayMetrics, health: HealthBoard
+    ) {
+        self.configuration = configuration
+        self.routes = configuration.routes
+        self.limits = configuration.limits
+        self.verifier = verifier
+        self.cors = CORSPolicy(origins: configuration.allowedOrigins)
+        self.endpoints = endpoints
+        self.metrics = metrics
+        self.health = health
+    }
+
+    /// Connections of clients that are open now.
+    var openConnections: Int { connections.load(ordering: .relaxed) }
+
+    /// Counts a new connection in, unless that would be one too many.
+    func admitConnection() -> Bool {
+        let count = connections.wrappingAdd(1, ordering: .relaxed).newValue
+        if count <= limits.maximumConnections { return true }
+        connections.wrappingSubtract(1, ordering: .relaxed)
+        return false
+    }
+
+    /// Counts a closed connection out.
+    func connectionClosed() {
+        connections.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    /// Whether the gateway is stopping: no new connection, no kept-alive one.
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    func beginDraining() {
+        draining.store(true, ordering: .relaxed)
+    }
+}

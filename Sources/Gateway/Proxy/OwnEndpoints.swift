@@ -1,0 +1,66 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// The paths that the gateway answers itself. None of them needs any service.
+package struct OwnEndpoints: Sendable {
+    struct Answer {
+        var status = HTTPResponseStatus.ok
+        var contentType = "application/json; charset=utf-8"
+        var cacheControl = "no-store"
+        var body: ByteBuffer
+    }
+
+    /// Seconds for which a verifier may keep the key set; key rotation waits at least as long.
+    package static let keySetLifetimeSeconds = 300
+
+    private let keySet: @Sendable () -> String
+    private let metricsText: @Sendable () -> String
+    private let isReady: @Sendable () -> Bool
+    private let discovery: String
+
+    /// - Parameters:
+    ///   - issuer: the `iss` of the tokens, which is also where the endpoints are announced to be.
+    ///   - keySet: the JWKS (RFC 7517) of every published key.
+    ///   - metricsText: the metrics in Prometheus' text format.
+    ///   - isReady: whether the gateway can verify tokens.
+    package init(
+        issuer: String, keySet: @escaping @Sendable () -> String, metricsText: @escaping @Sendable () -> String,
+        isReady: @escaping @Sendable () -> Bool
+    ) {
+        self.keySet = keySet
+        self.metricsText = metricsText
+        self.isReady = isReady
+        let base = issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
+        discovery =
+            "{\"issuer\":\"\(issuer)\",\"jwks_uri\":\"\(base)/.well-known/jwks.json\""
+            + ",\"response_types_supported\":[\"token\"],\"subject_types_supported\":[\"public\"]"
+            + ",\"id_token_signing_alg_values_supported\":[\"ES256\"]"
+            + ",\"token_endpoint_auth_methods_supported\":[\"none\"]"
+            + ",\"claims_supported\":[\"iss\",\"aud\",\"sub\",\"tenant_id\",\"roles\",\"sid\",\"jti\",\"iat\",\"exp\","
+            + "\"auth_time\",\"amr\"]}"
+    }
+
+    func answer(path: String, context: GatewayContext, timestamp: String) -> Answer? {
+        switch path {
+        case "/livez": return Answer(body: ByteBuffer(string: "{\"status\":\"ok\"}"))
+        case "/readyz":
+            let ready = !context.isDraining && isReady()
+            let text = "{\"status\":\"\(ready ? "ready" : "not_ready")\",\"draining\":\(context.isDraining)}"
+            return Answer(status: ready ? .ok : .serviceUnavailable, body: ByteBuffer(string: text))
+        case "/health":
+            let status: HTTPResponseStatus = context.health.summary == .unhealthy ? .serviceUnavailable : .ok
+            return Answer(status: status, body: ByteBuffer(string: context.health.json(timestamp: timestamp)))
+        case "/metrics":
+            return Answer(
+                contentType: "text/plain; version=0.0.4; charset=utf-8", body: ByteBuffer(string: metricsText()))
+        case "/.well-known/jwks.json":
+            return Answer(
+                contentType: "application/jwk-set+json", cacheControl: "public, max-age=\(Self.keySetLifetimeSeconds)",
+                body: ByteBuffer(string: keySet()))
+        case "/.well-known/openid-configuration":
+            return Answer(
+                cacheControl: "public, max-age=\(Self.keySetLifetimeSeconds)", body: ByteBuffer(string: discovery))
+        default: return nil
+        }
+    }
+}

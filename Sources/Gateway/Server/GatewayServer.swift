@@ -1,0 +1,114 @@
+internal import ConnectionKit
+package import Logging
+package import NIOCore
+package import NIOPosix
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// The gateway's data plane: listens, proxies, drains.
+///
+/// As a `Service` it runs until graceful shutdown: then readiness goes red, the listener closes, requests in flight
+/// finish with `Connection: close`, and what is left after `GatewayLimits.drainTimeout` is cut off.
+package final class GatewayServer: Service, Sendable {
+    private let shared: GatewayContext
+    private let certificates: TLSCertificates?
+    private let group: MultiThreadedEventLoopGroup
+    private let logger: Logger
+    private let loops: Mutex<[NIOLoopBound<GatewayLoop>]> = Mutex([])
+    private let listener: Mutex<(any Channel)?> = Mutex(nil)
+    private let probes: Mutex<RepeatedTask?> = Mutex(nil)
+
+    /// - Throws: when the certificate files cannot be used.
+    package init(
+        configuration: GatewayConfiguration, verifier: any AccessTokenVerifying, endpoints: OwnEndpoints,
+        group: MultiThreadedEventLoopGroup = .singleton, logger: Logger
+    ) throws {
+        let names = configuration.upstreams.map(\.name)
+        shared = GatewayContext(
+            configuration: configuration, verifier: verifier, endpoints: endpoints,
+            metrics: GatewayMetrics(upstreams: names), health: HealthBoard(names: names))
+        certificates = try configuration.certificate.map {
+            try TLSCertificates(chainPath: $0.chainPath, keyPath: $0.keyPath)
+        }
+        self.group = group
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        let address = try await start()
+        logger.info("the gateway listens", metadata: ["address": "\(address)", "tls": "\(certificates != nil)"])
+        await withTaskGroup(of: Void.self) { tasks in
+            if certificates != nil { tasks.addTask { await self.watchCertificates() } }
+            // Cancelled is as good as asked to stop.
+            try? await gracefulShutdown()
+            tasks.cancelAll()
+        }
+        await stop()
+    }
+
+    /// Binds the listener and begins to serve.
+    ///
+    /// - Returns: the bound address; with port 0 configured, the port that the system chose.
+    /// - Throws: when the address cannot be bound.
+    package func start() async throws -> SocketAddress {
+        var bounds: [ObjectIdentifier: NIOLoopBound<GatewayLoop>] = [:]
+        for eventLoop in group.makeIterator() {
+            let shared = self.shared
+            let bound = try await eventLoop.submit {
+                let loop = GatewayLoop(eventLoop: eventLoop, shared: shared)
+                loop.start()
+                return NIOLoopBound(loop, eventLoop: eventLoop)
+            }.get()
+            bounds[ObjectIdentifier(eventLoop)] = bound
+        }
+        loops.withLock { $0 = Array(bounds.values) }
+        let pipeline = ConnectionPipeline(shared: shared, loops: bounds, certificates: certificates)
+        let channel = try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { pipeline.configure($0) }
+            .bind(host: shared.configuration.host, port: shared.configuration.port).get()
+        listener.withLock { $0 = channel }
+        let prober = HealthProber(
+            endpoints: shared.configuration.upstreams, board: shared.health, timeout: shared.configuration.probeTimeout)
+        let task = prober.start(on: group.next(), every: shared.configuration.probeInterval)
+        probes.withLock { $0 = task }
+        return try channel.localAddress ?? SocketAddress(ipAddress: "0.0.0.0", port: 0)
+    }
+
+    /// Drains and ends every connection.
+    package func stop() async {
+        shared.beginDraining()
+        let channel = listener.withLock { $0.take() }
+        try? await channel?.close().get()
+        probes.withLock { $0.take() }?.cancel()
+        let bounds = loops.withLock { $0 }
+        for bound in bounds { bound.eventLoop.execute { bound.value.drain() } }
+        let (seconds, rest) = Int64(shared.limits.drainTimeout.nanoseconds).quotientAndRemainder(
+            dividingBy: 1_000_000_000)
+        let deadline = Deadline.after(.seconds(seconds) + .nanoseconds(rest))
+        while shared.openConnections > 0, !deadline.hasPassed {
+            // A cancelled task still drains: the wait turns into a short spin that yields.
+            if (try? await Task.sleep(for: .milliseconds(10))) == nil { await Task.yield() }
+        }
+        if shared.openConnections > 0 {
+            logger.warning("clients were cut off", metadata: ["connections": "\(shared.openConnections)"])
+        }
+        for bound in bounds { try? await bound.eventLoop.submit { bound.value.stop() }.get() }
+    }
+
+    /// Picks up a renewed certificate.
+    private func watchCertificates() async {
+        guard let certificates else { return }
+        while (try? await Task.sleep(for: shared.configuration.reloadInterval)) != nil {
+            do {
+                if try certificates.reloadIfChanged() { logger.info("a renewed certificate is in force") }
+            } catch {
+                logger.error(
+                    "the changed certificate cannot be used; the one before stays in force",
+                    metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

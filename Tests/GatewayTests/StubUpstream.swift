@@ -1,0 +1,128 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Synchronization
+
+/// A service that tells what it was asked: `METHOD uri`, its headers and the length of the body, line by line.
+///
+/// What it does depends on the last segment of the path: `…/stall` never answers, `…/cut` breaks off in mid-response,
+/// `…/hangup` closes instead of answering, `…/stale` answers and closes without saying so, `…/chunked` answers without a
+/// length, `…/large` sends eight megabytes.
+struct StubUpstream: Sendable {
+    let channel: any Channel
+    let seen: SeenRequests
+
+    var port: Int { channel.localAddress?.port ?? 0 }
+
+    static func start(port: Int = 0) async throws -> StubUpstream {
+        let seen = SeenRequests()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let sync = channel.pipeline.syncOperations
+                    seen.connected(channel)
+                    try sync.configureHTTPServerPipeline()
+                    try sync.addHandler(StubHandler(seen: seen))
+                }
+            }
+            .bind(host: "127.0.0.1", port: port).get()
+        return StubUpstream(channel: channel, seen: seen)
+    }
+
+    /// Closes the listener and every connection.
+    func stop() async {
+        try? await channel.close()
+        for connection in seen.connections { try? await connection.close() }
+    }
+}
+
+/// What the stub has seen, for the test to look at.
+final class SeenRequests: Sendable {
+    private let state = Mutex((requests: [String](), connections: [any Channel](), bodyBytes: 0))
+
+    var requests: [String] { state.withLock { $0.requests.filter { !$0.hasPrefix("GET /readyz") } } }
+    var connections: [any Channel] { state.withLock { $0.connections } }
+    var bodyBytes: Int { state.withLock { $0.bodyBytes } }
+
+    func connected(_ channel: any Channel) {
+        state.withLock { $0.connections.append(channel) }
+    }
+
+    func request(_ line: String) {
+        state.withLock { $0.requests.append(line) }
+    }
+
+    func body(_ count: Int) {
+        state.withLock { $0.bodyBytes += count }
+    }
+}
+
+private final class StubHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let seen: SeenRequests
+    private var head: HTTPRequestHead?
+    private var bodyBytes = 0
+
+    init(seen: SeenRequests) {
+        self.seen = seen
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            bodyBytes = 0
+            seen.request("\(head.method.rawValue) \(head.uri)")
+        case .body(let body):
+            bodyBytes += body.readableBytes
+            seen.body(body.readableBytes)
+        case .end: if let head { answer(head, context) }
+        }
+    }
+
+    private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let lines = ["\(head.method.rawValue) \(head.uri)"] + head.headers.map { "\($0.name): \($0.value)" }
+        let text = (lines + ["body-bytes: \(bodyBytes)"]).joined(separator: "\n")
+        var headers: HTTPHeaders = ["Connection": "X-Hop", "X-Hop": "1", "X-Kept": "1", "X-Request-Id": "theirs"]
+        switch head.uri.split(separator: "/").last {
+        case "stall": return
+        case "hangup": return context.close(promise: nil)
+        case "large":
+            let chunk = ByteBuffer(repeating: UInt8(ascii: "x"), count: 1_048_576)
+            headers.add(name: "Content-Length", value: String(8 * chunk.readableBytes))
+            write(head, headers, Array(repeating: chunk, count: 8), context)
+        case "chunked":
+            headers.add(name: "Transfer-Encoding", value: "chunked")
+            write(head, headers, [ByteBuffer(string: "one "), ByteBuffer(string: "two")], context)
+        case "cut":
+            headers.add(name: "Content-Length", value: "1000")
+            let response = HTTPResponseHead(version: .http1_1, status: .ok, headers: headers)
+            context.write(wrapOutboundOut(.head(response)), promise: nil)
+            let channel = context.channel
+            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "part"))))).whenComplete { _ in
+                channel.close(promise: nil)
+            }
+        default:
+            headers.add(name: "Content-Length", value: String(text.utf8.count))
+            write(head, headers, [ByteBuffer(string: text)], context)
+        }
+    }
+
+    private func write(
+        _ head: HTTPRequestHead, _ headers: HTTPHeaders, _ body: [ByteBuffer], _ context: ChannelHandlerContext
+    ) {
+        let response = HTTPResponseHead(version: .http1_1, status: .ok, headers: headers)
+        context.write(wrapOutboundOut(.head(response)), promise: nil)
+        if head.method != .HEAD {
+            for part in body { context.write(wrapOutboundOut(.body(.byteBuffer(part))), promise: nil) }
+        }
+        let channel = context.channel
+        let isStale = head.uri.hasSuffix("/stale")
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
+            if isStale { channel.close(promise: nil) }
+        }
+    }
+}
