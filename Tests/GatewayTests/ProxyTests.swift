@@ -146,13 +146,13 @@ struct ProxyTests {
     func largeAnswer() async throws {
         try await GatewayFixture.run { gateway in
             let client = try await RawClient.connect(port: gateway.port)
-            try await client.channel.setOption(.autoRead, value: false)
+            try await client.channel.setOption(.autoRead, value: false).get()
             try await client.send("GET /mfa/api/v1/large HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\n\r\n")
             for _ in 0..<20 {
                 try await Task.sleep(for: .milliseconds(5))
                 client.channel.read()
             }
-            try await client.channel.setOption(.autoRead, value: true)
+            try await client.channel.setOption(.autoRead, value: true).get()
             let answer = try await client.receive(within: .seconds(10))
             #expect(split(answer).body.utf8.count == 8 * 1_048_576)
             await client.close()
