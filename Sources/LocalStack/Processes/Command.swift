@@ -1,0 +1,85 @@
+package import ConnectionKit
+import Foundation
+import Subprocess
+import SystemPackage
+
+/// A program that runs to its end and whose words are read: `initdb`, `psql`, `openssl`.
+package enum Command {
+    /// What the program said.
+    package struct Outcome: Sendable {
+        package let exit: ProcessExit
+        package let output: String
+        package let errors: String
+    }
+
+    /// Runs the program and waits for it.
+    ///
+    /// - Parameters:
+    ///   - specification: its `logFile` is not used.
+    ///   - input: what it reads on standard input.
+    ///   - deadline: when it is ended by force.
+    /// - Throws: `LocalStackError` when it cannot be started or does not end in time.
+    package static func run(
+        _ specification: ProcessSpecification, input: String = "", deadline: Deadline
+    ) async throws(LocalStackError) -> Outcome {
+        let command = try specification.commandLine()
+        var environment: [Subprocess.Environment.Key: String] = [:]
+        for (name, value) in specification.environment {
+            environment[Subprocess.Environment.Key(stringLiteral: name)] = value
+        }
+        let configuration = Subprocess.Configuration(
+            executable: .path(FilePath(command.executable)), arguments: Arguments(command.arguments),
+            environment: .custom(environment), workingDirectory: FilePath(specification.workingDirectory))
+        do {
+            return try await withDeadline(deadline) {
+                let result = try await Subprocess.run(
+                    configuration, input: .string(input), output: .string(limit: 1 << 20),
+                    error: .string(limit: 1 << 20))
+                let exit: ProcessExit =
+                    switch result.terminationStatus {
+                    case .exited(let code): .exited(code: code)
+                    case .signaled(let signal): .killed(signal: signal)
+                    }
+                return Outcome(exit: exit, output: result.standardOutput, errors: result.standardError)
+            }
+        } catch let error as LocalStackError {
+            throw error
+        } catch {
+            throw LocalStackError(
+                .failedToStart, "\(specification.name) (\(specification.executable)) could not be run: \(error).")
+        }
+    }
+
+    /// As `run`, and a failure of the program is an error that ends with the program's own last words.
+    @discardableResult
+    package static func succeed(
+        _ specification: ProcessSpecification, input: String = "", deadline: Deadline
+    ) async throws(LocalStackError) -> String {
+        let outcome = try await run(specification, input: input, deadline: deadline)
+        guard outcome.exit.isSuccess else {
+            let words = (outcome.errors + outcome.output)
+            throw LocalStackError(
+                Diagnosis.kind(of: words),
+                "\(specification.name) \(outcome.exit): \(Diagnosis.lastWords(words, lines: 3))")
+        }
+        return outcome.output
+    }
+}
+
+/// Runs `body` and cancels it when the deadline passes.
+package func withDeadline<Value: Sendable>(
+    _ deadline: Deadline, _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    try await withThrowingTaskGroup(of: Value?.self) { group in
+        group.addTask { try await body() }
+        group.addTask {
+            try await Task.sleep(for: deadline.remaining)
+            return nil
+        }
+        defer { group.cancelAll() }
+        guard let first = try await group.next(), let value = first else {
+            throw LocalStackError(.failedToStart, "It took longer than it may.")
+        }
+        return value
+    }
+}

@@ -1,0 +1,20 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// How a process ended.
+package enum ProcessExit: Sendable, Equatable, CustomStringConvertible {
+    case exited(code: Int32)
+    case killed(signal: Int32)
+
+    package var isSuccess: Bool { self == .exited(code: 0) }
+
+    package var description: String {
+        switch self {
+        case .exited(let code): "exited with code \(code)"
+        case .killed(let signal): "was ended by signal \(signal) (\(String(cString: strsignal(signal))))"
+        }
+    }
+}

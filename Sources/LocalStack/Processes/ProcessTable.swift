@@ -1,0 +1,61 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What `/proc` says about other processes.
+package enum ProcessTable {
+    /// Whether a process of that id exists, ours or not.
+    package static func isAlive(_ identifier: Int32) -> Bool {
+        kill(identifier, 0) == 0 || errno == EPERM
+    }
+
+    /// The name of the program that a process runs, as `ps` shows it.
+    package static func programName(of identifier: Int32) -> String? {
+        (try? String(contentsOfFile: "/proc/\(identifier)/comm", encoding: .utf8))?
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// The arguments of a process, its program first.
+    package static func arguments(of identifier: Int32) -> [String] {
+        guard let data = FileManager.default.contents(atPath: "/proc/\(identifier)/cmdline") else { return [] }
+        return data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The process's memory in physical pages that it shares or not, in KiB.
+    package static func residentKiB(of identifier: Int32) -> Int? {
+        guard let status = try? String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8) else {
+            return nil
+        }
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        return line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) }
+    }
+
+    /// Every process below `ancestor`, nearest first.
+    package static func descendants(of ancestor: Int32) -> [Int32] {
+        var children: [Int32: [Int32]] = [:]
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        for identifier in names.compactMap({ Int32($0) }) {
+            if let parent = parent(of: identifier) { children[parent, default: []].append(identifier) }
+        }
+        var found: [Int32] = []
+        var frontier = children[ancestor] ?? []
+        while !frontier.isEmpty {
+            found += frontier
+            frontier = frontier.flatMap { children[$0] ?? [] }
+        }
+        return found
+    }
+
+    private static func parent(of identifier: Int32) -> Int32? {
+        guard let stat = try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8),
+            let closing = stat.lastIndex(of: ")")
+        else { return nil }
+        // After the name in parentheses: the state, then the parent's id.
+        let fields = stat[stat.index(after: closing)...].split(separator: " ")
+        return fields.count > 1 ? Int32(fields[1]) : nil
+    }
+}

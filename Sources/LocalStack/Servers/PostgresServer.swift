@@ -1,0 +1,192 @@
+package import ConnectionKit
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// A private PostgreSQL cluster: one directory, one port, TCP on 127.0.0.1 only (a Unix socket's path would limit how
+/// deep a checkout may lie), passwords by SCRAM.
+package struct PostgresServer: LocalServer {
+    /// A database with the one role that may open it.
+    package struct Database: Sendable {
+        package let name: String
+        package let role: String
+        package let password: String
+
+        package init(name: String, role: String, password: String) {
+            self.name = name
+            self.role = role
+            self.password = password
+        }
+    }
+
+    package let name: String
+    /// Holds `data/`, its configuration and the marker of a finished initialisation.
+    package let directory: String
+    package let port: Int
+    package let logFile: String
+    /// The superuser's name is `postgres`.
+    package let superuserPassword: String
+    /// Made with the cluster; the list of an existing cluster is not looked at again.
+    package let databases: [Database]
+    /// Settings over the ones that every private cluster has.
+    package let settings: [String: String]
+
+    package let question = Probe.Question.postgres
+    package let startTimeout = Duration.seconds(60)
+    package let stopTimeout = Duration.seconds(15)
+
+    package init(
+        name: String, directory: String, port: Int, logFile: String, superuserPassword: String,
+        databases: [Database] = [], settings: [String: String] = [:]
+    ) {
+        self.name = name
+        self.directory = directory
+        self.port = port
+        self.logFile = logFile
+        self.superuserPassword = superuserPassword
+        self.databases = databases
+        self.settings = settings
+    }
+
+    package var dataDirectory: String { "\(directory)/data" }
+    private var marker: String { "\(directory)/initialised" }
+
+    /// The directory of PostgreSQL's programs: the newest version under `/usr/lib/postgresql`, or that of `initdb` in `PATH`.
+    package static func programDirectory() throws(LocalStackError) -> String {
+        if let version = ProgramFinder.highestVersion(in: "/usr/lib/postgresql"),
+            FileManager.default.isExecutableFile(atPath: "\(version)/bin/initdb")
+        {
+            return "\(version)/bin"
+        }
+        let initdb = try ProgramFinder.find("initdb", package: "postgresql-15")
+        return URL(filePath: initdb).resolvingSymlinksInPath().deletingLastPathComponent().path(percentEncoded: false)
+    }
+
+    /// Makes the cluster, its roles and databases where there is none yet. A directory whose initialisation was cut
+    /// short has no marker and holds nobody's data yet: it is made anew.
+    package func prepare(deadline: Deadline) async throws(LocalStackError) {
+        let account = try SystemAccount.forPostgres()
+        try Files.makeDirectory(directory)
+        if let account { try account.own(directory) }
+        if !Files.exists(marker) {
+            try refuseWhileRunning()
+            try Files.remove(dataDirectory)
+            try await initialise(deadline: deadline)
+            try Files.write("\(Self.markerText)\n", to: marker)
+        }
+        try removeStalePidFile()
+        try Files.write(configurationText(), to: "\(directory)/private.conf", permissions: 0o644)
+    }
+
+    private static let markerText = "This cluster was initialised completely. Without this file it is made anew."
+
+    package func specification() throws(LocalStackError) -> ProcessSpecification {
+        var specification = try program(
+            "postgres",
+            arguments: ["-D", dataDirectory, "-c", "config_file=\(directory)/private.conf"])
+        specification.name = name
+        // SIGINT is the fast shutdown: sessions are ended, a checkpoint is written.
+        specification.stopSignal = SIGINT
+        return specification
+    }
+
+    private func program(_ program: String, arguments: [String]) throws(LocalStackError) -> ProcessSpecification {
+        let account = try SystemAccount.forPostgres()
+        var specification = ProcessSpecification(
+            name: program, executable: "\(try Self.programDirectory())/\(program)", arguments: arguments,
+            environment: ProgramFinder.baseEnvironment(home: directory), workingDirectory: directory,
+            logFile: logFile)
+        specification.account = account
+        if let account { specification.bypassesDirectoryPermissions = !account.canReach(directory) }
+        return specification
+    }
+
+    private func initialise(deadline: Deadline) async throws(LocalStackError) {
+        // --no-sync: nothing is in the cluster yet, and the whole of it is flushed below, once.
+        let passwordFile = "\(directory)/superuser-password"
+        try Files.write(superuserPassword + "\n", to: passwordFile)
+        if let account = try SystemAccount.forPostgres() { try account.own(passwordFile) }
+        defer { unlink(passwordFile) }
+        try await Command.succeed(
+            program(
+                "initdb",
+                arguments: [
+                    "-D", dataDirectory, "--username=postgres", "--pwfile=\(passwordFile)", "--auth=scram-sha-256",
+                    "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-sync", "--no-instructions",
+                ]),
+            deadline: deadline)
+        // Single-user mode: roles and databases are there before the server first listens.
+        var single = try program("postgres", arguments: ["--single", "-j", "-D", dataDirectory, "postgres"])
+        single.name = "\(name): creating the database"
+        let outcome = try await Command.run(single, input: bootstrapSQL(), deadline: deadline)
+        guard outcome.exit.isSuccess, !outcome.errors.contains("ERROR:"), !outcome.errors.contains("FATAL:") else {
+            throw LocalStackError(
+                Diagnosis.kind(of: outcome.errors),
+                "\(single.name) \(outcome.exit): \(Diagnosis.lastWords(outcome.errors, lines: 3))")
+        }
+        sync()
+    }
+
+    /// Statements end with an empty line in this mode (`-j`).
+    private func bootstrapSQL() -> String {
+        var statements = databases.isEmpty ? [] : ["REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC"]
+        for database in databases {
+            statements += [
+                "CREATE ROLE \(database.role) LOGIN PASSWORD '\(database.password)'",
+                "CREATE DATABASE \(database.name) OWNER \(database.role)",
+                "REVOKE ALL ON DATABASE \(database.name) FROM PUBLIC",
+            ]
+        }
+        return statements.map { $0 + ";\n\n" }.joined()
+    }
+
+    private func configurationText() -> String {
+        var all = [
+            "listen_addresses": "127.0.0.1", "port": "\(port)", "unix_socket_directories": "", "max_connections": "60",
+            "shared_buffers": "24MB", "max_wal_size": "256MB", "min_wal_size": "32MB", "autovacuum_max_workers": "1",
+            "max_worker_processes": "2", "max_parallel_workers": "0", "max_parallel_workers_per_gather": "0",
+            "password_encryption": "scram-sha-256", "timezone": "UTC", "log_timezone": "UTC", "jit": "off",
+            "log_line_prefix": "%m [%p] ", "dynamic_shared_memory_type": "posix", "cluster_name": name,
+            "ident_file": "\(dataDirectory)/pg_ident.conf", "hba_file": "\(dataDirectory)/pg_hba.conf",
+            "huge_pages": "off", "wal_buffers": "1MB", "logging_collector": "off",
+        ]
+        all.merge(settings) { _, own in own }
+        return all.sorted { $0.key < $1.key }
+            .map { "\($0.key) = '\($0.value.replacing("'", with: "''"))'\n" }.joined()
+    }
+
+    /// The id in `postmaster.pid`, of a server that may be long gone.
+    private var recordedProcess: Int32? {
+        Files.read("\(dataDirectory)/postmaster.pid")?.split(separator: "\n").first.flatMap { Int32($0) }
+    }
+
+    /// PostgreSQL itself refuses to start when the pid file's process is alive, though it be another program by now.
+    private func removeStalePidFile() throws(LocalStackError) {
+        guard let process = recordedProcess else { return }
+        try refuseWhileRunning()
+        if !ProcessTable.isAlive(process) || ProcessTable.programName(of: process) != "postgres" {
+            try Files.remove("\(dataDirectory)/postmaster.pid")
+        }
+    }
+
+    private func refuseWhileRunning() throws(LocalStackError) {
+        guard let process = recordedProcess, ProcessTable.isAlive(process),
+            ProcessTable.arguments(of: process).contains(dataDirectory)
+        else { return }
+        throw LocalStackError(
+            .inUse,
+            "\(name) runs already as process \(process): stop the suite with `authms down`, or end that process.")
+    }
+
+    /// `postgresql://…` for the role and its database; the superuser's own where no database is given.
+    package func url(_ database: Database? = nil) -> String {
+        guard let database else {
+            return "postgresql://postgres:\(superuserPassword)@127.0.0.1:\(port)/postgres"
+        }
+        return "postgresql://\(database.role):\(database.password)@127.0.0.1:\(port)/\(database.name)"
+    }
+}

@@ -1,0 +1,77 @@
+import ConnectionKit
+import Foundation
+package import LocalStack
+
+/// A private PostgreSQL. Use `shared()` and a database of your own unless the test hurts the server.
+package final class TestPostgres: Sendable {
+    package let handle: TestServer<PostgresServer>
+
+    private init(_ server: PostgresServer) {
+        handle = TestServer(server)
+    }
+
+    private static let sharedServer = Task { try await TestPostgres.start() }
+
+    /// The one server of this test process, started at first use. Nobody may stop it.
+    package static func shared() async throws -> TestPostgres {
+        try await sharedServer.value
+    }
+
+    /// A server for one test: `stop()` it at the end.
+    ///
+    /// - Parameters:
+    ///   - settings: `postgresql.conf` settings over the defaults; `fsync` is off.
+    ///   - certificate: with it the server speaks TLS as well.
+    package static func start(
+        settings: [String: String] = [:], certificate: TestCertificate? = nil
+    ) async throws -> TestPostgres {
+        let directory = try TestDirectory.make("postgres")
+        var all = ["fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"]
+        all.merge(settings) { _, own in own }
+        if let certificate {
+            let files = try certificate.install(in: directory, owner: SystemAccount.forPostgres())
+            all["ssl"] = "on"
+            all["ssl_cert_file"] = files.certificate
+            all["ssl_key_file"] = files.key
+        }
+        let server = TestPostgres(
+            PostgresServer(
+                name: "postgres-test", directory: directory, port: try Ports.free(), logFile: "\(directory)/log",
+                superuserPassword: "test", settings: all))
+        try await server.handle.start()
+        return server
+    }
+
+    package var port: Int { handle.server.port }
+    /// The superuser's address of the database `postgres`.
+    package var url: String { handle.server.url() }
+
+    /// The superuser's address of another database.
+    package func url(database: String) -> String {
+        "postgresql://postgres:test@127.0.0.1:\(port)/\(database)"
+    }
+
+    /// Makes an empty database of its own and returns the superuser's address of it.
+    package func createDatabase() async throws -> String {
+        let name = "test_" + UUID().uuidString.lowercased().replacing("-", with: "")
+        try await execute("CREATE DATABASE \(name)")
+        return url(database: name)
+    }
+
+    /// Runs SQL through `psql`, apart from the driver under test; returns unaligned rows, one a line.
+    @discardableResult
+    package func execute(_ sql: String, database: String = "postgres") async throws -> String {
+        let directory = try PostgresServer.programDirectory()
+        let psql = ProcessSpecification(
+            name: "psql", executable: "\(directory)/psql",
+            arguments: ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url(database: database), "-c", sql],
+            environment: ProgramFinder.baseEnvironment(home: "/"), workingDirectory: "/", logFile: "")
+        return try await Command.succeed(psql, deadline: .after(.seconds(30)))
+    }
+
+    package func stop() async { await handle.stop() }
+    package func kill() async { await handle.kill() }
+    package func pause() async { await handle.pause() }
+    package func `continue`() async { await handle.continue() }
+    package func restart() async throws { try await handle.restart() }
+}
