@@ -1,3 +1,4 @@
+internal import CoreMetrics
 package import Hummingbird
 package import Logging
 package import ServiceLifecycle
@@ -6,17 +7,23 @@ package import ServiceLifecycle
 ///
 /// ```swift
 /// func buildWalletService(settings: ServiceSettings, telemetry: Telemetry) throws -> ServiceApplication {
-///     let database = PostgresClient(configuration: try PostgresConfiguration(url: settings.value(.databaseURL)), …)
+///     let database = PostgresClient(configuration: try PostgresConfiguration(url: …), logger: telemetry.logger)
 ///     let health = HealthRegistry()
 ///     health.register("database") { try await database.ping(deadline: $0) }
 ///
 ///     let router = try Router.service(telemetry, settings: settings)
-///     WalletController(repository: …).addRoutes(to: router.group("api/v1"))
+///     WalletController(repository: PostgresWalletRepository(database), verify: verifier.verify)
+///         .addRoutes(to: router.group("api/v1"))
 ///     return ServiceApplication(
 ///         name: "wallet", settings: settings, telemetry: telemetry, router: router, services: [database],
-///         health: health)
+///         health: health,
+///         migration: DatabaseMigration(database, directory: "migrations/wallet", logger: telemetry.logger))
 /// }
 /// ```
+/// `Tests/MicroMiddlewareTests/ExampleService.swift` is such a service, whole.
+///
+/// Stopping: readiness turns red; after `http.drain_delay` the listener closes and requests in flight end; then the
+/// services stop in reverse order. After `shutdown.timeout` the process ends itself.
 package struct ServiceApplication: Service {
     /// What every service answers by itself.
     package static let ownPaths: Set<String> = ["/livez", "/readyz", "/metrics"]
@@ -27,32 +34,110 @@ package struct ServiceApplication: Service {
     let responder: RouterResponder<BaseRequestContext>
     let services: [any Service]
     let health: HealthRegistry
+    let migration: DatabaseMigration?
+    let onListening: @Sendable (Int) -> Void
 
     /// - Parameters:
+    ///   - router: From ``Router/service(_:settings:)``, with every group added: what is added later is not served.
     ///   - services: What runs beside the server, each after what it depends on: pools first. They stop in reverse order,
     ///     after the server.
+    ///   - migration: Runs before the server listens, or as soon as the database is there; see ``DatabaseMigration``.
+    ///   - onListening: Called with the port once the server accepts connections.
     package init(
         name: String, settings: ServiceSettings, telemetry: Telemetry, router: Router<BaseRequestContext>,
-        services: [any Service] = [], health: HealthRegistry
+        services: [any Service] = [], health: HealthRegistry, migration: DatabaseMigration? = nil,
+        onListening: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.name = name
         self.settings = settings
         self.telemetry = telemetry
-        self.responder = router.buildResponder()
         self.services = services
         self.health = health
+        self.migration = migration
+        self.onListening = onListening
+        if let migration {
+            health.register("migrations", migration.importance) { _ in try migration.requireComplete() }
+        }
+        OwnEndpoints(telemetry: telemetry, health: health).addRoutes(to: router)
+        router.answerOtherMethods()
+        self.responder = router.buildResponder()
     }
 
     package var logger: Logger { telemetry.logger }
 
-    /// Runs until the task is cancelled or the surrounding `ServiceGroup` shuts down: for tests and for processes that
+    /// Runs until the surrounding `ServiceGroup` shuts down or the task is cancelled: for tests, and for processes that
     /// hold several services.
+    /// - Throws: ``ConfigurationError``, or what made a service or the listener fail.
     package func run() async throws {
-        preconditionFailure("not written yet")
+        try await makeGroup().run()
     }
 
     /// Runs until SIGTERM or SIGINT, then stops in order; a second signal ends the process at once.
+    /// - Throws: As ``run()``.
     package func runUntilSignalled() async throws {
-        preconditionFailure("not written yet")
+        let group = try makeGroup()
+        let signals = TerminationSignals(
+            timeout: try settings.value(.shutdownTimeout), logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                await signals.first()
+                await group.triggerGracefulShutdown()
+            }
+            defer { tasks.cancelAll() }
+            try await group.run()
+        }
+        signals.finish()
+    }
+
+    private func makeGroup() throws -> ServiceGroup {
+        let timeout = try settings.value(.shutdownTimeout)
+        let drainDelay = try settings.value(.drainDelay)
+        let members: [any Service] =
+            services + (migration.map { [$0] } ?? [])
+            + [try makeServer(), ReadinessSwitch(health: health, drainDelay: drainDelay)]
+        // Whatever ends by itself takes the others down in order, rather than all at once.
+        var configuration = ServiceGroupConfiguration(
+            services: members.map { service in
+                ServiceGroupConfiguration.ServiceConfiguration(
+                    service: service, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup,
+                    serviceName: String(describing: type(of: service)))
+            },
+            logger: logger)
+        // The last fifth is for what has to be cancelled because it does not stop by itself.
+        configuration.maximumGracefulShutdownDuration = timeout * 4 / 5
+        return ServiceGroup(configuration: configuration)
+    }
+
+    private func makeServer() throws -> any Service {
+        let host = try settings.value(.httpHost)
+        let port = try settings.value(.httpPort(default: 0))
+        let (logger, onListening, name) = (logger, onListening, name)
+        var application = Application(
+            responder: responder,
+            server: .http1(configuration: .init(idleTimeout: .seconds(75))),
+            configuration: ApplicationConfiguration(address: .hostname(host, port: port), backlog: 1_024),
+            onServerRunning: { channel in
+                let port = channel.localAddress?.port ?? port
+                logger.info("\(name) answers on http://\(host):\(port)")
+                onListening(port)
+            },
+            logger: logger)
+        if let migration {
+            application.beforeServerStarts { await migration.waitForFirstAttempt(atMost: .seconds(3)) }
+        }
+        return application
+    }
+}
+
+/// The last to start and so the first to stop: turns readiness red, and gives balancers time to see it.
+private struct ReadinessSwitch: Service {
+    let health: HealthRegistry
+    let drainDelay: Duration
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        health.startStopping()
+        try? await Task.sleep(for: drainDelay)
     }
 }

@@ -1,4 +1,4 @@
-internal import Contracts
+package import Contracts
 internal import HTTPTypes
 package import Hummingbird
 
@@ -8,18 +8,22 @@ package struct AuthenticationMiddleware: RouterMiddleware {
     package typealias Verify = @Sendable (String) throws -> AccessTokenClaims
 
     private let verify: Verify
+    private let allowsPasswordChangeDue: Bool
 
-    package init(verify: @escaping Verify) {
+    /// - Parameter allowsPasswordChangeDue: Whether a user who must choose a new password first is let through.
+    package init(allowsPasswordChangeDue: Bool = false, verify: @escaping Verify) {
         self.verify = verify
+        self.allowsPasswordChangeDue = allowsPasswordChangeDue
     }
 
     package func handle(
-        _ request: Request, context: BaseRequestContext,
-        next: Next<BaseRequestContext>
+        _ request: Request, context: BaseRequestContext, next: Next<BaseRequestContext>
     ) async throws -> Response {
         guard let token = Self.bearer(request.headers[.authorization]) else { throw APIError(.tokenInvalid) }
+        let claims = try verify(token)
+        guard allowsPasswordChangeDue || !claims.mustChangePassword else { throw APIError(.passwordChangeRequired) }
         var context = context
-        context.claims = try verify(token)
+        context.claims = claims
         return try await next(request, context)
     }
 
@@ -56,23 +60,18 @@ package struct InternalCredentialMiddleware: RouterMiddleware {
 
 /// Lets a request through when its sender holds a permission, or ends it with 403001.
 package struct PermissionMiddleware: RouterMiddleware {
-    package typealias Holds = @Sendable (AccessTokenClaims, String) -> Bool
+    private let permission: Permission
 
-    private let permission: String
-    private let holds: Holds
-
-    /// - Parameter holds: Whether the sender's roles grant the permission.
-    package init(_ permission: String, holds: @escaping Holds) {
+    package init(_ permission: Permission) {
         self.permission = permission
-        self.holds = holds
     }
 
     package func handle(
         _ request: Request, context: AuthenticatedRequestContext,
         next: Next<AuthenticatedRequestContext>
     ) async throws -> Response {
-        guard holds(context.identity, permission) else {
-            throw APIError(.permissionDenied, "This needs the permission \(permission).")
+        guard GrantedPermissions(roles: context.identity.roles).contains(permission) else {
+            throw APIError(.permissionDenied, "This needs the permission \(permission.rawValue).")
         }
         return try await next(request, context)
     }

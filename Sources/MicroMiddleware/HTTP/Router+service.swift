@@ -1,3 +1,4 @@
+package import Contracts
 package import Hummingbird
 
 extension Router<BaseRequestContext> {
@@ -18,10 +19,14 @@ extension Router<BaseRequestContext> {
 
 extension RouterMethods<BaseRequestContext> {
     /// A group whose handlers get an ``AuthenticatedRequestContext``.
+    /// - Parameter allowsPasswordChangeDue: Whether a user who must choose a new password first is let through: for the
+    ///   few paths that this takes.
     package func authenticated(
-        _ path: RouterPath = "", verify: @escaping AuthenticationMiddleware.Verify
+        _ path: RouterPath = "", allowsPasswordChangeDue: Bool = false,
+        verify: @escaping AuthenticationMiddleware.Verify
     ) -> RouterGroup<AuthenticatedRequestContext> {
-        group(path).add(middleware: AuthenticationMiddleware(verify: verify))
+        group(path)
+            .add(middleware: AuthenticationMiddleware(allowsPasswordChangeDue: allowsPasswordChangeDue, verify: verify))
             .group(context: AuthenticatedRequestContext.self)
     }
 
@@ -37,8 +42,8 @@ extension RouterMethods<BaseRequestContext> {
 extension RouterMethods<AuthenticatedRequestContext> {
     /// A group for those who hold the permission.
     package func requiring(
-        _ permission: String, _ path: RouterPath = "", holds: @escaping PermissionMiddleware.Holds
+        _ permission: Permission, _ path: RouterPath = ""
     ) -> RouterGroup<AuthenticatedRequestContext> {
-        group(path).add(middleware: PermissionMiddleware(permission, holds: holds))
+        group(path).add(middleware: PermissionMiddleware(permission))
     }
 }
