@@ -48,7 +48,7 @@ package enum TestDirectory {
 
     private static func removeLeftovers(in parent: String) {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? [] where name.hasPrefix(prefix) {
-            guard let process = Int32(name.dropFirst(prefix.count)), !ProcessTable.isAlive(process) else { continue }
+            guard let process = Int32(name.dropFirst(prefix.count)), !ProcessTable.exists(process) else { continue }
             try? FileManager.default.removeItem(atPath: "\(parent)/\(name)")
         }
     }

@@ -26,7 +26,7 @@ package final class TestPostgres: Sendable {
         settings: [String: String] = [:], certificate: TestCertificate? = nil
     ) async throws -> TestPostgres {
         let directory = try TestDirectory.make("postgres")
-        var all = ["fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"]
+        var all = ["fsync": "off", "full_page_writes": "off", "max_connections": "200"]
         all.merge(settings) { _, own in own }
         if let certificate {
             let files = try certificate.install(in: directory, owner: SystemAccount.forPostgres())

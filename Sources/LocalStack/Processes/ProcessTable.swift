@@ -8,8 +8,8 @@ import Foundation
 
 /// What `/proc` says about other processes.
 package enum ProcessTable {
-    /// Whether a process of that id exists, ours or not.
-    package static func isAlive(_ identifier: Int32) -> Bool {
+    /// Whether a process of that id exists, ours or not, be it only as an entry that nobody has waited for.
+    package static func exists(_ identifier: Int32) -> Bool {
         kill(identifier, 0) == 0 || errno == EPERM
     }
 

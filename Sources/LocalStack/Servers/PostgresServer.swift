@@ -164,17 +164,16 @@ package struct PostgresServer: LocalServer {
         Files.read("\(dataDirectory)/postmaster.pid")?.split(separator: "\n").first.flatMap { Int32($0) }
     }
 
-    /// PostgreSQL itself refuses to start when the pid file's process is alive, though it be another program by now.
+    /// PostgreSQL refuses to start when the pid file's process exists, though it be another program by now. A process
+    /// that is gone it judges better than we can: it also looks for sessions that outlived their server.
     private func removeStalePidFile() throws(LocalStackError) {
         guard let process = recordedProcess else { return }
         try refuseWhileRunning()
-        if !ProcessTable.isAlive(process) || ProcessTable.programName(of: process) != "postgres" {
-            try Files.remove("\(dataDirectory)/postmaster.pid")
-        }
+        if ProcessTable.exists(process) { try Files.remove("\(dataDirectory)/postmaster.pid") }
     }
 
     private func refuseWhileRunning() throws(LocalStackError) {
-        guard let process = recordedProcess, ProcessTable.isAlive(process),
+        guard let process = recordedProcess, ProcessTable.exists(process),
             ProcessTable.arguments(of: process).contains(dataDirectory)
         else { return }
         throw LocalStackError(

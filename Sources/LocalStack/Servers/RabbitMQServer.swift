@@ -88,7 +88,8 @@ package struct RabbitMQServer: LocalServer {
     private func configurationText() -> String {
         let lines =
             [
-                "listeners.tcp.local = 127.0.0.1:\(port)", "load_definitions = \(directory)/definitions.json",
+                "listeners.tcp.local = 127.0.0.1:\(port)", "definitions.import_backend = local_filesystem",
+                "definitions.local.path = \(directory)/definitions.json",
                 "definitions.skip_if_unchanged = true", "log.console = true", "log.console.level = warning",
                 "log.file = false", "vm_memory_high_watermark.absolute = 512MB", "disk_free_limit.absolute = 64MB",
                 "num_acceptors.tcp = 2", "heartbeat = 20",
