@@ -45,6 +45,11 @@ package struct PostgresConnection: Sendable {
         }
     }
 
+    /// Whether a transaction is open.
+    var isInTransaction: Bool {
+        get async { await link.isInTransaction }
+    }
+
     private func nextRows() async throws(PostgresError) -> [PostgresRow]? {
         try await link.withCancellation { (link) throws(PostgresError) in
             try await link.nextRows(lease: lease, deadline: deadline)

@@ -55,13 +55,18 @@ package struct PostgresRow: Sendable {
     /// The value of the column called `name`, decoded strictly: a type that does not fit, or NULL for a type that is not
     /// optional, is an error that names column and type.
     package func decode<Value: PostgresDecodable>(
-        _ type: Value.Type = Value.self, _ name: String
+        _ type: Value.Type, _ name: String
     ) throws(PostgresError) -> Value {
         guard let column = storage.columns.index(of: name) else {
             throw PostgresError(
                 .decoding(column: name, type: String(describing: type)), detail: "the result has no such column")
         }
         return try decode(type, at: column)
+    }
+
+    /// As `decode(_:_:)`, with the type that the context asks for.
+    package func decode<Value: PostgresDecodable>(_ name: String) throws(PostgresError) -> Value {
+        try decode(Value.self, name)
     }
 
     /// The value of the column at a position, counted from 0.

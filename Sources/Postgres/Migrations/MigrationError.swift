@@ -12,6 +12,8 @@ package enum MigrationError: Error, Sendable, Equatable {
     case outOfOrder(String, applied: String)
     /// A migration failed; it was rolled back. The reason is the server's.
     case failed(String, reason: String, PostgresError)
+    /// The database could not be asked.
+    case database(PostgresError)
     /// A migration ended the transaction that it runs in.
     case endedTransaction(String)
 }
@@ -32,6 +34,7 @@ extension MigrationError: CustomStringConvertible {
             "The migration \(label) is new but \(applied) was applied already; give it the next number."
         case .failed(let label, let reason, _):
             "The migration \(label) failed and was rolled back: \(reason)."
+        case .database(let error): "The database cannot be migrated: \(error)."
         case .endedTransaction(let label):
             "The migration \(label) ends its transaction; remove BEGIN, COMMIT and ROLLBACK from it."
         }
@@ -39,6 +42,9 @@ extension MigrationError: CustomStringConvertible {
 
     /// Whether trying again later may help: the database was not there.
     package var isUnavailable: Bool {
-        if case .failed(_, _, let error) = self { error.isUnavailable } else { false }
+        switch self {
+        case .failed(_, _, let error), .database(let error): error.isUnavailable
+        default: false
+        }
     }
 }
