@@ -1,0 +1,50 @@
+package import Foundation
+
+/// Whether what an event tells of succeeded.
+package enum EventStatus: String, Sendable, Hashable, Codable {
+    case success, failure
+}
+
+/// The `data` that most events carry: who did it, from where, with what outcome.
+///
+/// Audit lifts these members into columns of its record; everything else in `data` stays readable there as metadata.
+/// No secret ever: no password, hash, code or token, and no full e-mail address where an id serves.
+package struct EventDetail: Sendable, Hashable, Codable {
+    package var actorID: UUID?
+    /// `user`, `service` or `anonymous`; the record says `user` where only an actor id is given.
+    package var actorType: String?
+    package var sessionID: UUID?
+    package var ip: String?
+    package var userAgent: String?
+    package var requestID: String?
+    package var status: EventStatus?
+    package var message: String?
+    /// What belongs to this type of event alone: short texts under snake_case names.
+    package var details: [String: String]?
+
+    enum CodingKeys: String, CodingKey {
+        case actorID = "actor_id"
+        case actorType = "actor_type"
+        case sessionID = "session_id"
+        case ip
+        case userAgent = "user_agent"
+        case requestID = "request_id"
+        case status, message, details
+    }
+
+    package init(
+        actorID: UUID? = nil, actorType: String? = nil, sessionID: UUID? = nil, ip: String? = nil,
+        userAgent: String? = nil, requestID: String? = nil, status: EventStatus? = nil, message: String? = nil,
+        details: [String: String]? = nil
+    ) {
+        self.actorID = actorID
+        self.actorType = actorType
+        self.sessionID = sessionID
+        self.ip = ip
+        self.userAgent = userAgent
+        self.requestID = requestID
+        self.status = status
+        self.message = message
+        self.details = details
+    }
+}

@@ -1,0 +1,87 @@
+/// What happened, in the past tense: also the routing key on the exchange, so bindings select by its words.
+package struct EventType: RawRepresentable, Sendable, Hashable, Codable, CustomStringConvertible {
+    package let rawValue: String
+
+    package init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    package init(from decoder: any Decoder) throws {
+        rawValue = try decoder.singleValueContainer().decode(String.self)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(rawValue)
+    }
+
+    package var description: String { rawValue }
+
+    /// The service's name: the first word.
+    package var module: String {
+        String(rawValue.prefix { $0 != "." })
+    }
+}
+
+// MARK: - Identity
+
+extension EventType {
+    package static let userRegistered = EventType(rawValue: "identity.user.registered")
+    package static let userUpdated = EventType(rawValue: "identity.user.updated")
+    package static let userDisabled = EventType(rawValue: "identity.user.disabled")
+    package static let userEnabled = EventType(rawValue: "identity.user.enabled")
+    package static let userDeleted = EventType(rawValue: "identity.user.deleted")
+    package static let userLocked = EventType(rawValue: "identity.user.locked")
+    package static let userUnlocked = EventType(rawValue: "identity.user.unlocked")
+    package static let loginSucceeded = EventType(rawValue: "identity.login.succeeded")
+    package static let loginFailed = EventType(rawValue: "identity.login.failed")
+    package static let passwordChanged = EventType(rawValue: "identity.password.changed")
+    package static let passwordResetRequested = EventType(rawValue: "identity.password.reset_requested")
+    package static let passwordReset = EventType(rawValue: "identity.password.reset")
+    package static let rolesChanged = EventType(rawValue: "identity.roles.changed")
+    package static let tenantCreated = EventType(rawValue: "identity.tenant.created")
+    package static let tenantUpdated = EventType(rawValue: "identity.tenant.updated")
+    package static let administratorCreated = EventType(rawValue: "identity.administrator.created")
+    /// A login succeeded while the session service was away: session adopts it afterwards.
+    package static let sessionPending = EventType(rawValue: "identity.session.pending")
+    package static let permissionDenied = EventType(rawValue: "identity.permission.denied")
+}
+
+// MARK: - Session
+
+extension EventType {
+    package static let sessionCreated = EventType(rawValue: "session.created")
+    package static let sessionAdopted = EventType(rawValue: "session.adopted")
+    package static let sessionRefreshed = EventType(rawValue: "session.refreshed")
+    /// Its `data` holds the `Revocation` that every verifier applies.
+    package static let sessionRevoked = EventType(rawValue: "session.revoked")
+    package static let sessionExpired = EventType(rawValue: "session.expired")
+    /// A refresh token older than the last two was presented: its family has been revoked.
+    package static let refreshTokenReused = EventType(rawValue: "session.refresh_token.reused")
+}
+
+// MARK: - MFA, profile
+
+extension EventType {
+    package static let totpEnabled = EventType(rawValue: "mfa.totp.enabled")
+    package static let totpDisabled = EventType(rawValue: "mfa.totp.disabled")
+    package static let mfaVerified = EventType(rawValue: "mfa.challenge.verified")
+    package static let mfaFailed = EventType(rawValue: "mfa.challenge.failed")
+    package static let recoveryCodesGenerated = EventType(rawValue: "mfa.recovery_codes.generated")
+    package static let recoveryCodeUsed = EventType(rawValue: "mfa.recovery_code.used")
+    package static let passkeyRegistered = EventType(rawValue: "mfa.passkey.registered")
+    package static let passkeyRemoved = EventType(rawValue: "mfa.passkey.removed")
+    package static let profileUpdated = EventType(rawValue: "profile.updated")
+    package static let profileDeleted = EventType(rawValue: "profile.deleted")
+    package static let avatarChanged = EventType(rawValue: "profile.avatar.changed")
+}
+
+// MARK: - Audit
+
+extension EventType {
+    package static let auditExported = EventType(rawValue: "audit.log.exported")
+    package static let auditGapDetected = EventType(rawValue: "audit.stream.gap_detected")
+    package static let auditGapHealed = EventType(rawValue: "audit.stream.gap_healed")
+    package static let deadLetterRetried = EventType(rawValue: "audit.dead_letter.retried")
+    package static let deadLetterDiscarded = EventType(rawValue: "audit.dead_letter.discarded")
+}
