@@ -116,7 +116,7 @@ let package = Package(
             "Gateway",
             [
                 "MicroMiddleware", "Contracts", "ConnectionKit", "Redis", "RabbitMQ", configuration, crypto,
-                httpTypes, lifecycle, logging, metrics, yams,
+                httpTypes, lifecycle, logging, yams,
             ] + nio),
 
         // The operator's side.

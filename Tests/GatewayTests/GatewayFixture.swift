@@ -1,6 +1,7 @@
 import Foundation
 import Gateway
 import Logging
+import MicroMiddleware
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -43,17 +44,17 @@ struct GatewayFixture {
         let endpoints = OwnEndpoints(
             issuer: "https://authms.local", keySet: { "{\"keys\":[]}" }, metricsText: { "# none\n" }, isReady: { true })
         return try GatewayServer(
-            configuration: configuration, verifier: NamedTokens(), endpoints: endpoints,
+            configuration: configuration, verifier: NamedTokens(), endpoints: endpoints, metrics: MetricsRegistry(),
             logger: Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 
     /// Runs `body` against a gateway and a stub service, and ends both.
     static func run(
-        adjust: (inout GatewayConfiguration) -> Void = { _ in }, _ body: (GatewayFixture) async throws -> Void
+        adjust: (inout GatewayConfiguration) throws -> Void = { _ in }, _ body: (GatewayFixture) async throws -> Void
     ) async throws {
         let upstream = try await StubUpstream.start()
         var configuration = try configuration(upstreamPort: upstream.port)
-        adjust(&configuration)
+        try adjust(&configuration)
         let server = try server(configuration)
         let address = try await server.start()
         let result: Result<Void, any Error>

@@ -81,7 +81,7 @@ extension ClientHandler {
         case .chunked: headers.add(name: "Transfer-Encoding", value: "chunked")
         }
         exchange.forwardHead = HTTPRequestHead(version: .http1_1, method: head.method, uri: uri, headers: headers)
-        if case .none = exchange.framing { exchange.mayRetry = head.method.isIdempotent }
+        exchange.mayRetry = !exchange.hasBody && head.method.isIdempotent
         deadline = exchange.started + .milliseconds(Int64(route.deadlineMilliseconds))
         if exchange.expectsContinue {
             exchange.expectsContinue = false

@@ -38,6 +38,14 @@ struct Exchange {
     var responseHasBegun = false
     var status = 0
 
+    /// Whether the request may have a body: what was streamed once cannot be sent again.
+    var hasBody: Bool {
+        switch framing {
+        case .none, .length(0): false
+        case .length, .chunked: true
+        }
+    }
+
     init(ticket: UInt64, started: NIODeadline) {
         self.ticket = ticket
         self.started = started

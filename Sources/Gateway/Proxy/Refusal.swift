@@ -1,63 +1,49 @@
+internal import Contracts
 package import NIOCore
 internal import NIOHTTP1
 
 /// The answers that the gateway gives itself when a request cannot, or must not, reach a service.
-package enum Refusal: Int, CaseIterable, Sendable {
-    case badRequest = 400_001
-    case tokenInvalid = 401_002
-    case tokenRevoked = 401_003
-    case tokenExpired = 401_004
-    case originRefused = 403_001
-    case notFound = 404_001
-    case methodNotAllowed = 405_001
-    case bodyTooLarge = 413_001
-    case overloaded = 503_001
-    case unavailable = 503_003
-    case deadlineExceeded = 504_001
+package enum Refusal: CaseIterable, Sendable {
+    case badRequest
+    case tokenInvalid
+    case tokenRevoked
+    case tokenExpired
+    case originRefused
+    case notFound
+    case methodNotAllowed
+    case bodyTooLarge
+    case overloaded
+    case unavailable
+    case deadlineExceeded
 
-    var status: HTTPResponseStatus {
-        switch rawValue / 1_000 {
-        case 400: .badRequest
-        case 401: .unauthorized
-        case 403: .forbidden
-        case 404: .notFound
-        case 405: .methodNotAllowed
-        case 413: .payloadTooLarge
-        case 504: .gatewayTimeout
-        default: .serviceUnavailable
-        }
-    }
-
-    private var name: String {
+    private var code: ErrorCode {
         switch self {
-        case .badRequest: "bad_request"
-        case .tokenInvalid: "token_invalid"
-        case .tokenRevoked: "token_revoked"
-        case .tokenExpired: "token_expired"
-        case .originRefused: "permission_denied"
-        case .notFound: "not_found"
-        case .methodNotAllowed: "method_not_allowed"
-        case .bodyTooLarge: "body_too_large"
-        case .overloaded: "overloaded"
-        case .unavailable: "dependency_unavailable"
-        case .deadlineExceeded: "deadline_exceeded"
+        case .badRequest: .badRequest
+        case .tokenInvalid: .tokenInvalid
+        case .tokenRevoked: .tokenRevoked
+        case .tokenExpired: .tokenExpired
+        case .originRefused: .permissionDenied
+        case .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .bodyTooLarge: .bodyTooLarge
+        case .overloaded: .overloaded
+        case .unavailable: .dependencyUnavailable
+        case .deadlineExceeded: .deadlineExceeded
         }
     }
 
+    /// What the client is told; only where the catalogue's words do not fit a gateway.
     private var message: String {
         switch self {
-        case .badRequest: "The request is malformed or its target is ambiguous."
-        case .tokenInvalid: "A valid access token is required."
-        case .tokenRevoked: "The session of this access token was revoked; sign in again."
-        case .tokenExpired: "The access token has expired; refresh it."
+        case .badRequest: "The request is malformed, or its target can be read in two ways."
         case .originRefused: "This origin may not make this request."
-        case .notFound: "There is nothing at this path."
-        case .methodNotAllowed: "This method is not allowed here."
-        case .bodyTooLarge: "The request body is larger than this path allows."
-        case .overloaded: "Too many requests are under way; try again shortly."
-        case .unavailable: "A service that this request needs is not available; try again shortly."
-        case .deadlineExceeded: "The service did not answer in time."
+        case .bodyTooLarge: "The body is larger than this path allows."
+        default: code.message
         }
+    }
+
+    var status: HTTPResponseStatus {
+        HTTPResponseStatus(statusCode: code.status)
     }
 
     /// Seconds for `Retry-After` (RFC 9110 §10.2.3), spread a little so that clients do not return all at once.
@@ -76,11 +62,11 @@ package enum Refusal: Int, CaseIterable, Sendable {
         }
     }
 
-    /// The envelope up to the request id, its constant bytes made once.
+    /// The envelopes up to the request id: their constant bytes, made once.
     private static let heads: [Refusal: [UInt8]] = Dictionary(
         uniqueKeysWithValues: allCases.map { refusal in
             let text =
-                "{\"code\":\(refusal.rawValue),\"error\":\"\(refusal.name)\",\"message\":\"\(refusal.message)\""
+                "{\"code\":\(refusal.code.value),\"error\":\"\(refusal.code.name)\",\"message\":\"\(refusal.message)\""
                 + ",\"request_id\":\""
             return (refusal, Array(text.utf8))
         })

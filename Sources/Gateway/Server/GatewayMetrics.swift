@@ -1,26 +1,37 @@
-internal import CoreMetrics
+internal import MicroMiddleware
 internal import NIOCore
 
-/// What the gateway counts: handles made once, so that counting allocates nothing.
-package final class GatewayMetrics: Sendable {
+/// What the gateway counts: series looked up once, so that counting allocates nothing and takes no lock.
+final class GatewayMetrics: Sendable {
     /// `[upstream][status class]`; the last upstream is the gateway itself.
-    private let requests: [[Counter]]
-    private let durations: [Timer]
-    private let opened: [Counter]
-    private let refusedConnections: Counter
+    private let requests: [[MetricCounter]]
+    private let durations: [MetricHistogram]
+    private let opened: [MetricCounter]
+    private let refusedConnections: MetricCounter
 
     /// - Parameter upstreams: the names of the services, in the order of the route table.
-    package init(upstreams: [String]) {
+    init(upstreams: [String], registry: MetricsRegistry) {
         let names = upstreams + ["gateway"]
         requests = names.map { name in
             (0...5).map { group in
-                let dimensions = [("upstream", name), ("status", group == 0 ? "none" : "\(group)xx")]
-                return Counter(label: "gateway_requests_total", dimensions: dimensions)
+                registry.counter(
+                    "gateway_requests_total", help: "Responses, by who answered and by class of status.",
+                    labels: [("upstream", name), ("status", group == 0 ? "other" : "\(group)xx")])
             }
         }
-        durations = names.map { Timer(label: "gateway_request_duration_seconds", dimensions: [("upstream", $0)]) }
-        opened = upstreams.map { Counter(label: "gateway_breaker_opened_total", dimensions: [("upstream", $0)]) }
-        refusedConnections = Counter(label: "gateway_connections_refused_total")
+        durations = names.map { name in
+            registry.histogram(
+                "gateway_request_duration_seconds",
+                help: "From the end of a request's head to the end of its response.",
+                labels: [("upstream", name)])
+        }
+        opened = upstreams.map { name in
+            registry.counter(
+                "gateway_breaker_opened_total", help: "How often a service was given up for a while.",
+                labels: [("upstream", name)])
+        }
+        refusedConnections = registry.counter(
+            "gateway_connections_refused_total", help: "Connections closed at once because there were too many.")
     }
 
     /// Counts a response that is complete.

@@ -1,5 +1,6 @@
 internal import ConnectionKit
 package import Logging
+package import MicroMiddleware
 package import NIOCore
 package import NIOPosix
 internal import ServiceLifecycle
@@ -21,12 +22,12 @@ package final class GatewayServer: Service, Sendable {
     /// - Throws: when the certificate files cannot be used.
     package init(
         configuration: GatewayConfiguration, verifier: any AccessTokenVerifying, endpoints: OwnEndpoints,
-        group: MultiThreadedEventLoopGroup = .singleton, logger: Logger
+        metrics: MetricsRegistry, group: MultiThreadedEventLoopGroup = .singleton, logger: Logger
     ) throws {
         let names = configuration.upstreams.map(\.name)
         shared = GatewayContext(
             configuration: configuration, verifier: verifier, endpoints: endpoints,
-            metrics: GatewayMetrics(upstreams: names), health: HealthBoard(names: names))
+            metrics: GatewayMetrics(upstreams: names, registry: metrics), health: HealthBoard(names: names))
         certificates = try configuration.certificate.map {
             try TLSCertificates(chainPath: $0.chainPath, keyPath: $0.keyPath)
         }

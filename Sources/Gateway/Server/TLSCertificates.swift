@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Foundation
 package import NIOSSL
 internal import Synchronization
 
@@ -7,7 +7,8 @@ internal import Synchronization
 package final class TLSCertificates: Sendable {
     private struct State {
         var context: NIOSSLContext
-        var stamp: [Int]
+        /// The bytes of both files.
+        var files: [Data]
     }
 
     private let chainPath: String
@@ -18,8 +19,8 @@ package final class TLSCertificates: Sendable {
     package init(chainPath: String, keyPath: String) throws {
         self.chainPath = chainPath
         self.keyPath = keyPath
-        let stamp = Self.stamp(of: [chainPath, keyPath])
-        state = Mutex(State(context: try Self.load(chainPath, keyPath), stamp: stamp))
+        let files = try Self.read(chainPath, keyPath)
+        state = Mutex(State(context: try Self.load(files), files: files))
     }
 
     /// What a new connection is served with.
@@ -32,31 +33,26 @@ package final class TLSCertificates: Sendable {
     /// - Returns: whether a new certificate is in force.
     /// - Throws: when the changed files cannot be used; they are tried again when they change once more.
     package func reloadIfChanged() throws -> Bool {
-        let stamp = Self.stamp(of: [chainPath, keyPath])
-        guard state.withLock({ $0.stamp != stamp }) else { return false }
+        let files = try Self.read(chainPath, keyPath)
+        guard state.withLock({ $0.files != files }) else { return false }
         // Noted first: a broken pair is reported once, not at every look.
-        state.withLock { $0.stamp = stamp }
-        let context = try Self.load(chainPath, keyPath)
+        state.withLock { $0.files = files }
+        let context = try Self.load(files)
         state.withLock { $0.context = context }
         return true
     }
 
-    private static func load(_ chainPath: String, _ keyPath: String) throws -> NIOSSLContext {
-        let chain = try NIOSSLCertificate.fromPEMFile(chainPath).map { NIOSSLCertificateSource.certificate($0) }
-        let key = try NIOSSLPrivateKey(file: keyPath, format: .pem)
+    private static func read(_ paths: String...) throws -> [Data] {
+        try paths.map { try Data(contentsOf: URL(filePath: $0)) }
+    }
+
+    private static func load(_ files: [Data]) throws -> NIOSSLContext {
+        let chain = try NIOSSLCertificate.fromPEMBytes(Array(files[0])).map { NIOSSLCertificateSource.certificate($0) }
+        let key = try NIOSSLPrivateKey(bytes: Array(files[1]), format: .pem)
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["h2", "http/1.1"]
         return try NIOSSLContext(configuration: configuration)
-    }
-
-    /// Inode, size and modification time of each file: what changes when a file is written or replaced.
-    private static func stamp(of paths: [String]) -> [Int] {
-        paths.flatMap { path -> [Int] in
-            var status = stat()
-            guard stat(path, &status) == 0 else { return [0] }
-            return [Int(status.st_ino), Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
-        }
     }
 }

@@ -1,0 +1,53 @@
+package import MicroMiddleware
+
+// The gateway's own keys of configuration; the common ones are declared in MicroMiddleware.
+
+extension ConfigurationKey<String> {
+    package static let gatewayRoutesFile = string(
+        "gateway.routes_file", default: "configs/gateway/routes.yaml", "The document of routes.")
+    package static let gatewayCertificateFile = string(
+        "gateway.tls.certificate_file", "The certificate chain (PEM). Present, the gateway serves TLS and HTTP/2.")
+    package static let gatewayPrivateKeyFile = string(
+        "gateway.tls.private_key_file", "The private key (PEM) of the certificate.")
+}
+
+extension ConfigurationKey<[String]> {
+    package static let gatewayOrigins = strings(
+        "gateway.cors.origins", default: ["http://localhost:*", "http://127.0.0.1:*"],
+        "Browser origins that may call; a port of * allows any.")
+}
+
+extension ConfigurationKey<Int> {
+    package static let gatewayMaximumConnections = int(
+        "gateway.maximum_connections", default: 10_000, in: 1...1_000_000, "Connections of clients at one time.")
+    package static let gatewayMaximumInFlight = int(
+        "gateway.upstream.maximum_in_flight", default: 512, in: 1...65_536,
+        "Requests under way to one service on one event loop.")
+}
+
+extension ConfigurationKey<Duration> {
+    package static let gatewayHeadTimeout = duration(
+        "gateway.head_timeout", default: .seconds(10), in: .milliseconds(100) ... .seconds(120),
+        "From a connection to the end of its first request head.")
+    package static let gatewayIdleTimeout = duration(
+        "gateway.idle_timeout", default: .seconds(60), in: .milliseconds(100) ... .seconds(3_600),
+        "How long a kept-alive connection may rest.")
+    package static let gatewayConnectTimeout = duration(
+        "gateway.upstream.connect_timeout", default: .seconds(1), in: .milliseconds(10) ... .seconds(30),
+        "How long connecting to a service may take.")
+}
+
+/// The gateway's section of the configuration reference.
+package let gatewayConfigurationSection = ConfigurationCatalogue.Section(
+    "Gateway",
+    [
+        ConfigurationKey<String>.gatewayRoutesFile.summary,
+        ConfigurationKey<String>.gatewayCertificateFile.summary,
+        ConfigurationKey<String>.gatewayPrivateKeyFile.summary,
+        ConfigurationKey<[String]>.gatewayOrigins.summary,
+        ConfigurationKey<Int>.gatewayMaximumConnections.summary,
+        ConfigurationKey<Int>.gatewayMaximumInFlight.summary,
+        ConfigurationKey<Duration>.gatewayHeadTimeout.summary,
+        ConfigurationKey<Duration>.gatewayIdleTimeout.summary,
+        ConfigurationKey<Duration>.gatewayConnectTimeout.summary,
+    ])
