@@ -20,6 +20,11 @@ package struct RequestScope: Sendable {
         self.init(requestID: trace.traceID, trace: trace, deadline: deadline)
     }
 
+    /// The same request with less time: what one call on its way may take.
+    package func capped(at duration: Duration) -> RequestScope {
+        RequestScope(requestID: requestID, trace: trace, deadline: deadline.capped(at: duration))
+    }
+
     /// Whether a caller's request id is one that may go into our logs: 1 to 128 of letters, digits, `.`, `_`, `-`.
     package static func isAcceptable(requestID: String) -> Bool {
         let bytes = requestID.utf8
