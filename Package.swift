@@ -92,8 +92,8 @@ let package = Package(
         // Drivers: each the only importer of its C client.
         library("ConnectionKit", [logging, collections]),
         library("Postgres", ["CLibPQ", "ConnectionKit", crypto, logging, lifecycle]),
-        library("Redis", ["CHiredis", "ConnectionKit", logging, lifecycle]),
-        library("RabbitMQ", ["CRabbitMQ", "ConnectionKit", logging, lifecycle]),
+        library("Redis", ["CHiredis", "ConnectionKit", collections, logging, lifecycle]),
+        library("RabbitMQ", ["CRabbitMQ", "ConnectionKit", collections, logging, lifecycle]),
         library("Passwords", ["CSodium", "ConnectionKit", logging]),
 
         // What every service shares, and what services say to each other.

@@ -12,7 +12,10 @@ public final class ThreadExecutor: SerialExecutor {
     public init(name: String) {
         let queue = self.queue
         let unowned = UnownedSerialExecutor(ordinary: self)
-        let thread = Thread { queue.drain(on: unowned) }
+        let thread = Thread {
+            Self.blockBrokenPipeSignal()
+            queue.drain(on: unowned)
+        }
         thread.name = String(name.prefix(15))
         thread.stackSize = 512 * 1_024
         thread.start()
@@ -20,6 +23,14 @@ public final class ThreadExecutor: SerialExecutor {
 
     deinit {
         queue.close()
+    }
+
+    /// A C client that writes to a closed socket must get `EPIPE`, not end the process: hiredis calls plain `write(2)`.
+    private static func blockBrokenPipeSignal() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
     public func enqueue(_ job: consuming ExecutorJob) {
