@@ -1,0 +1,113 @@
+package import Contracts
+package import Foundation
+import Synchronization
+
+/// What has been revoked, in memory: asked for every token, fed by `RevocationFeed`.
+///
+/// An entry stays until the last token that it could concern has expired, so the set is as large as the revocations of
+/// one token lifetime. It is never evicted to save memory: that would make a revoked token valid again.
+package final class RevocationSet: Sendable {
+    private struct State {
+        var sessions: [UUID: Date] = [:]
+        var users: [UUID: Cut] = [:]
+        var tenants: [UUID: Cut] = [:]
+        var highestSequence: Int64 = 0
+    }
+
+    private struct Cut {
+        var issuedBefore: Date
+        var until: Date
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// Refuses the tokens of a session until `until`, when the last of them has expired.
+    package func revoke(sessionID: UUID, until: Date) {
+        state.withLock { $0.sessions[sessionID] = max($0.sessions[sessionID] ?? .distantPast, until) }
+    }
+
+    /// Refuses the tokens of a user that were issued before a moment.
+    package func revoke(userID: UUID, issuedBefore: Date, until: Date) {
+        state.withLock { Self.raise(&$0.users[userID], issuedBefore: issuedBefore, until: until) }
+    }
+
+    /// Refuses the tokens of a tenant that were issued before a moment.
+    package func revoke(tenantID: UUID, issuedBefore: Date, until: Date) {
+        state.withLock { Self.raise(&$0.tenants[tenantID], issuedBefore: issuedBefore, until: until) }
+    }
+
+    /// Takes in a revocation as the session service publishes it; the same one twice changes nothing. A user's or a
+    /// tenant's without a moment concerns every token issued until now.
+    package func apply(_ revocation: Revocation, now: Date = Date()) {
+        switch revocation.kind {
+        case .session:
+            revoke(sessionID: revocation.subjectID, until: revocation.expiresAt)
+        case .user:
+            revoke(
+                userID: revocation.subjectID, issuedBefore: revocation.issuedBefore ?? now, until: revocation.expiresAt)
+        case .tenant:
+            revoke(
+                tenantID: revocation.subjectID, issuedBefore: revocation.issuedBefore ?? now,
+                until: revocation.expiresAt)
+        }
+        state.withLock { $0.highestSequence = max($0.highestSequence, revocation.sequence) }
+    }
+
+    /// Whether a token with these claims has been revoked.
+    package func contains(_ claims: AccessTokenClaims) -> Bool {
+        state.withLock { state in
+            if !state.sessions.isEmpty, state.sessions[claims.sessionID] != nil { return true }
+            if state.users.isEmpty, state.tenants.isEmpty { return false }
+            let issued = claims.preciseIssueTime
+            if let cut = state.users[claims.subject], issued < cut.issuedBefore { return true }
+            if let cut = state.tenants[claims.tenantID], issued < cut.issuedBefore { return true }
+            return false
+        }
+    }
+
+    /// Forgets what no token that is still valid can concern.
+    package func prune(now: Date = Date()) {
+        state.withLock { state in
+            state.sessions = state.sessions.filter { $0.value > now }
+            state.users = state.users.filter { $0.value.until > now }
+            state.tenants = state.tenants.filter { $0.value.until > now }
+        }
+    }
+
+    /// How many revocations are in force.
+    package var count: Int {
+        state.withLock { $0.sessions.count + $0.users.count + $0.tenants.count }
+    }
+
+    /// The highest sequence that was applied: where a pull goes on.
+    package var highestSequence: Int64 {
+        state.withLock { $0.highestSequence }
+    }
+
+    /// What is in force, in no order and without sequences: for seeding another set and for tests.
+    package var snapshot: [Revocation] {
+        state.withLock { state in
+            state.sessions.map {
+                Revocation(sequence: 0, kind: .session, subjectID: $0.key, issuedBefore: nil, expiresAt: $0.value)
+            }
+                + state.users.map {
+                    Revocation(
+                        sequence: 0, kind: .user, subjectID: $0.key, issuedBefore: $0.value.issuedBefore,
+                        expiresAt: $0.value.until)
+                }
+                + state.tenants.map {
+                    Revocation(
+                        sequence: 0, kind: .tenant, subjectID: $0.key, issuedBefore: $0.value.issuedBefore,
+                        expiresAt: $0.value.until)
+                }
+        }
+    }
+
+    private static func raise(_ cut: inout Cut?, issuedBefore: Date, until: Date) {
+        cut = Cut(
+            issuedBefore: max(cut?.issuedBefore ?? .distantPast, issuedBefore),
+            until: max(cut?.until ?? .distantPast, until))
+    }
+}
