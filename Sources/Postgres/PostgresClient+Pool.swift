@@ -26,7 +26,7 @@ extension PostgresClient {
             do throws(PoolError) {
                 lease = try await pool.lease(deadline: deadline)
             } catch {
-                throw PostgresError(error)
+                throw PostgresError(leasing: error)
             }
             if lease.idleFor > .milliseconds(20), !lease.connection.isQuiet, await !lease.connection.checkIdle() {
                 pool.release(lease, reusable: false)
@@ -49,7 +49,7 @@ extension PostgresClient {
 }
 
 extension PostgresError {
-    init(_ error: PoolError) {
+    init(leasing error: PoolError) {
         switch error {
         case .unavailable(let reason):
             let detail = (reason as? PostgresError)?.detail ?? reason.map { "\($0)" } ?? ""

@@ -34,6 +34,9 @@ package final class PostgresClient: Service, Sendable {
     /// Whether the last attempt to connect succeeded, or none was made yet: for readiness. Costs nothing.
     package var isAvailable: Bool { pool.isAvailable }
 
+    /// How many connections exist, and how many of these are idle: for metrics.
+    package var connectionCounts: (connections: Int, idle: Int) { pool.counts }
+
     /// Makes a round trip to the server.
     package func ping(deadline: Deadline) async throws(PostgresError) {
         try await query("SELECT 1", deadline: deadline)

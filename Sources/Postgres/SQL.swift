@@ -64,6 +64,11 @@ extension SQL: ExpressibleByStringInterpolation {
             segments.append(.parameter(value.postgresValue))
         }
 
+        /// Binds a parameter that may be NULL.
+        package mutating func appendInterpolation(_ value: (some PostgresEncodable)?) {
+            segments.append(.parameter(value.postgresValue))
+        }
+
         /// Inserts a fragment with its parameters.
         package mutating func appendInterpolation(_ fragment: SQL) {
             segments += fragment.segments

@@ -1,0 +1,49 @@
+import ConnectionKit
+import Logging
+import Postgres
+import TestSupport
+
+/// A database of a test's own and a client of it, closed at the end.
+func withClient<Value>(
+    on server: TestPostgres? = nil, _ configure: (inout PostgresConfiguration) -> Void = { _ in },
+    _ body: (PostgresClient) async throws -> Value
+) async throws -> Value {
+    let server = if let server { server } else { try await TestPostgres.shared() }
+    var configuration = try PostgresConfiguration(url: try await server.createDatabase())
+    configuration.tls = .disable
+    configure(&configuration)
+    let client = PostgresClient(configuration: configuration, logger: quietLogger)
+    do {
+        let value = try await body(client)
+        await client.close()
+        return value
+    } catch {
+        await client.close()
+        throw error
+    }
+}
+
+let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+extension Deadline {
+    /// Long enough for anything that should work.
+    static var generous: Deadline { .after(.seconds(20)) }
+}
+
+/// Tries until `body` succeeds: for what becomes true a little later.
+func eventually<Value>(
+    within duration: Duration = .seconds(20), _ body: () async throws -> Value
+) async throws -> Value {
+    let deadline = Deadline.after(duration)
+    while true {
+        do {
+            return try await body()
+        } catch {
+            if deadline.hasPassed { throw error }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+}
+
+/// What a condition that `eventually` waits for throws while it does not hold.
+struct NotYet: Error {}
