@@ -1,0 +1,82 @@
+import ConnectionKit
+import Foundation
+
+/// Threads that hash and the bounded queue before them.
+///
+/// First come, first served. An entry that was cancelled is answered at once, one whose deadline passed at the latest
+/// when a thread next looks, within the time of one hash; neither is hashed.
+final class HashingQueue: Sendable {
+    /// The work for one password, run on a hashing thread.
+    typealias Work = @Sendable () throws(PasswordHashingError) -> PasswordHashingOutcome
+
+    private let core = Core()
+    private let threadCount: Int
+    private let limit: Int
+
+    init(threads: Int, limit: Int) {
+        threadCount = threads
+        self.limit = limit
+        for number in 1...threads {
+            let core = self.core
+            let thread = Thread { Self.serve(core) }
+            thread.name = "hash-\(number)"
+            thread.stackSize = 512 * 1_024
+            thread.start()
+        }
+    }
+
+    deinit {
+        core.condition.withLock {
+            core.isClosed = true
+            core.condition.broadcast()
+        }
+    }
+
+    /// How many passwords wait.
+    var count: Int {
+        core.condition.withLock { core.waiting.count }
+    }
+
+    /// Queues the work and waits for its outcome.
+    func run(deadline: Deadline, _ work: @escaping Work) async throws(PasswordHashingError) -> PasswordHashingOutcome {
+        let entry = Entry(work: work, deadline: deadline)
+        let core = self.core
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if let refusal = enqueue(entry, continuation) { continuation.resume(returning: .failure(refusal)) }
+            }
+        } onCancel: {
+            let continuation = core.condition.withLock { core.remove(entry) }
+            continuation?.resume(returning: .failure(.cancelled))
+        }
+        return try result.get()
+    }
+
+    private func enqueue(
+        _ entry: Entry, _ continuation: CheckedContinuation<Result<PasswordHashingOutcome, PasswordHashingError>, Never>
+    ) -> PasswordHashingError? {
+        core.condition.withLock {
+            guard !Task.isCancelled else { return .cancelled }
+            guard !entry.deadline.hasPassed else { return .deadlineExceeded }
+            let wait = Double(core.waiting.count) / Double(threadCount) * core.hashSeconds
+            guard core.waiting.count < limit, .seconds(wait) < entry.deadline.remaining else {
+                return .overloaded(retryAfter: .seconds(max(1, wait.rounded(.up))))
+            }
+            entry.continuation = continuation
+            core.waiting[ObjectIdentifier(entry)] = entry
+            core.order.append(entry)
+            core.condition.signal()
+            return nil
+        }
+    }
+
+    private static func serve(_ core: Core) {
+        while let (entry, continuation) = core.next() {
+            let start = ContinuousClock.now
+            let result: Result<PasswordHashingOutcome, PasswordHashingError>
+            do throws(PasswordHashingError) { result = .success(try entry.work()) } catch { result = .failure(error) }
+            core.finished(in: ContinuousClock.now - start)
+            continuation.resume(returning: result)
+        }
+    }
+}
