@@ -46,7 +46,7 @@ extension CloudEvent {
         out.reserveCapacity(420 + event.type.rawValue.utf8.count + event.subject.utf8.count + event.data.utf8.count)
         func member(_ name: StaticString, _ value: String) {
             name.withUTF8Buffer { out.append(contentsOf: $0) }
-            JSONText.append(value, to: &out)
+            JSONString.append(value, to: &out)
         }
         member(#"{"specversion":"#, "1.0")
         member(#","id":"#, event.id.uuidString.lowercased())
@@ -90,7 +90,7 @@ extension CloudEvent {
             throw CloudEventError(description: "the event's attributes do not decode")
         }
         guard attributes.specversion == "1.0" else { throw CloudEventError(description: "specversion is not 1.0") }
-        guard let time = Timestamp(attributes.time) else {
+        guard let time = EventTime(attributes.time) else {
             throw CloudEventError(description: "time is not RFC 3339")
         }
         guard let position = Int64(attributes.sequence), position > 0 else {

@@ -9,7 +9,7 @@ package struct DomainEvent: Sendable, Hashable, Identifiable {
     /// What the event is about: the id of a user, session, tenant …
     package let subject: String
     package let tenantID: UUID
-    package let time: Timestamp
+    package let time: EventTime
     /// A JSON object; exactly these bytes are published and hashed.
     package let data: String
 
@@ -23,16 +23,16 @@ package struct DomainEvent: Sendable, Hashable, Identifiable {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
-            try container.encode(Timestamp(date).text)
+            try container.encode(EventTime(date).text)
         }
         let text = String(decoding: try encoder.encode(data), as: UTF8.self)
         guard text.utf8.first == UInt8(ascii: "{") else { throw DomainEventError.dataIsNoObject }
         guard text.utf8.count <= Self.maximumDataBytes else { throw DomainEventError.dataTooLarge }
-        self.init(id: id, type: type, subject: subject, tenantID: tenantID, time: Timestamp(time), json: text)
+        self.init(id: id, type: type, subject: subject, tenantID: tenantID, time: EventTime(time), json: text)
     }
 
     /// An event whose `data` is JSON already: how one is read back.
-    package init(id: UUID, type: EventType, subject: String, tenantID: UUID, time: Timestamp, json: String) {
+    package init(id: UUID, type: EventType, subject: String, tenantID: UUID, time: EventTime, json: String) {
         self.id = id
         self.type = type
         self.subject = subject

@@ -4,7 +4,7 @@ package import Foundation
 ///
 /// Events and audit records carry their time in this one form, because hashes are taken over its text: what is stored,
 /// read back and written again must give the same bytes.
-package struct Timestamp: Sendable, Hashable, Comparable {
+package struct EventTime: Sendable, Hashable, Comparable {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     package let milliseconds: Int64
 
@@ -22,7 +22,7 @@ package struct Timestamp: Sendable, Hashable, Comparable {
         Date(timeIntervalSince1970: Double(milliseconds) / 1_000)
     }
 
-    package static func < (left: Timestamp, right: Timestamp) -> Bool {
+    package static func < (left: EventTime, right: EventTime) -> Bool {
         left.milliseconds < right.milliseconds
     }
 

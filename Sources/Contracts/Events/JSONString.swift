@@ -1,5 +1,5 @@
 /// Strings as JSON text (RFC 8259, section 7).
-package enum JSONText {
+package enum JSONString {
     /// Appends `value` in quotation marks, escaping what must be escaped and nothing else.
     package static func append(_ value: String, to out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))

@@ -1,0 +1,130 @@
+internal import ConnectionKit
+internal import Contracts
+internal import Logging
+internal import Postgres
+
+/// The work of the relay that leads: number, publish, remember how far.
+struct RelayWork: Sendable {
+    let stream: EventStream
+    let publisher: any EventPublisher
+    let configuration: RelayConfiguration
+    let metrics: RelayMetrics
+    let logger: Logger
+
+    /// How long to wait for the wake-up; grows while nothing happens.
+    var idle: IdlePace
+    /// What has been numbered in this term and not yet published, contiguous.
+    private var waiting: [CloudEvent] = []
+    private var brokerBackoff = Backoff(base: .milliseconds(100), limit: .seconds(5))
+    private var brokerRetry = Deadline.after(.zero)
+    private var nextMeasure = Deadline.after(.zero)
+    private var isBrokerDown = false
+
+    init(
+        stream: EventStream, publisher: any EventPublisher, configuration: RelayConfiguration, metrics: RelayMetrics,
+        logger: Logger
+    ) {
+        self.stream = stream
+        self.publisher = publisher
+        self.configuration = configuration
+        self.metrics = metrics
+        self.logger = logger
+        idle = IdlePace(limit: configuration.idleInterval)
+    }
+
+    /// Does what there is to do, a batch at most.
+    ///
+    /// - Returns: whether there was nothing to do, so that the relay may rest.
+    mutating func step(on connection: PostgresConnection) async throws -> Bool {
+        let (head, isWaiting) = try await stream.state(on: connection)
+        try await measure(head, isWaiting: isWaiting, on: connection)
+        var isIdle = true
+        if isWaiting {
+            let numbered = try await stream.number(atMost: configuration.batchSize, on: connection)
+            // What does not follow on, or is too much to keep, is read back when its turn comes.
+            if let first = numbered.first, waiting.count < configuration.batchSize * 4 {
+                if waiting.last.map({ $0.position + 1 == first.position })
+                    ?? (head.publishedPosition + 1 == first.position)
+                {
+                    waiting += numbered
+                }
+            }
+            isIdle = numbered.isEmpty
+        }
+        if brokerRetry.hasPassed, head.publishedPosition < head.position || !waiting.isEmpty {
+            if try await publish(after: head.publishedPosition, on: connection) { isIdle = false }
+        }
+        if !isIdle { idle.reset() }
+        return isIdle
+    }
+
+    /// - Returns: whether anything was published.
+    private mutating func publish(after published: Int64, on connection: PostgresConnection) async throws -> Bool {
+        if waiting.first?.position != published + 1 {
+            let rows = try await connection.query(
+                EventStream.eventsSQL(after: published, limit: configuration.batchSize))
+            waiting = try stream.events(rows)
+        }
+        let batch = Array(waiting.prefix(configuration.batchSize))
+        guard !batch.isEmpty else { return false }
+        var confirmed = batch.count
+        do {
+            try await publisher.publish(batch, deadline: .after(configuration.publishTimeout))
+            if isBrokerDown { logger.notice("events are being published again") }
+            isBrokerDown = false
+            brokerBackoff.reset()
+        } catch {
+            confirmed = min(error.confirmedPrefix, batch.count)
+            if !isBrokerDown {
+                logger.warning("events cannot be published at the moment", metadata: ["error": "\(error)"])
+            }
+            isBrokerDown = true
+            brokerRetry = .after(brokerBackoff.next())
+        }
+        guard confirmed > 0 else { return false }
+        try await connection.query(EventStream.publishedSQL(upTo: batch[confirmed - 1].position))
+        waiting.removeFirst(confirmed)
+        metrics.published.increment(by: Int64(confirmed))
+        return true
+    }
+
+    /// Counting a backlog costs; every few seconds is enough.
+    private mutating func measure(
+        _ head: StreamHead, isWaiting: Bool, on connection: PostgresConnection
+    ) async throws {
+        guard isWaiting || head.publishedPosition < head.position else {
+            metrics.backlog.set(0.0)
+            metrics.oldestAge.set(0.0)
+            return
+        }
+        guard nextMeasure.hasPassed else { return }
+        nextMeasure = .after(.seconds(2))
+        guard let row = try await connection.query(EventStream.backlogSQL).first else { return }
+        metrics.backlog.set(try row.decode(Int64.self, "backlog"))
+        metrics.oldestAge.set(try row.decode(Double.self, "oldest_age"))
+    }
+
+    /// Drops what nobody will ask for again.
+    func dropOld(on connection: PostgresConnection) async throws {
+        try await connection.query(EventStream.dropSQL(olderThan: configuration.replayWindow))
+    }
+}
+
+/// Waits that double from 10 ms up to a limit while nothing happens.
+struct IdlePace: Sendable {
+    let limit: Duration
+    private var current = Duration.milliseconds(10)
+
+    init(limit: Duration) {
+        self.limit = limit
+    }
+
+    mutating func next() -> Duration {
+        defer { current = min(limit, current * 2) }
+        return min(limit, current)
+    }
+
+    mutating func reset() {
+        current = .milliseconds(10)
+    }
+}
