@@ -1,0 +1,178 @@
+internal import ConnectionKit
+internal import Contracts
+internal import Foundation
+package import Logging
+package import RabbitMQ
+package import Redis
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// Keeps a process's ``RevocationSet`` fresh.
+///
+/// Three ways, each for when the one before is gone: events from the broker (milliseconds), a poll of Redis (one second),
+/// a pull from the session service (one second). Whatever happens, nothing is taken out of the set before it expires,
+/// and once a minute the session service is asked anyway, since its database is the truth.
+package final class RevocationFeed: Service, Sendable {
+    /// The sorted set in Redis: members are revocations as JSON, scores their sequence.
+    package static let redisKey = "authms:revocations"
+
+    private let set: RevocationSet
+    private let consumer: RabbitMQConsumer
+    private let fallback: RevocationFallback
+    private let pollInterval: Duration
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - redis: nil in the process that has none.
+    ///   - session: the client of the session service; nil in the session service itself, which reads its database.
+    package init(
+        set: RevocationSet, broker: RabbitMQConfiguration, redis: RedisClient?, session: ServiceClient?,
+        pollInterval: Duration = .seconds(1), logger: Logger
+    ) {
+        self.set = set
+        self.pollInterval = pollInterval
+        self.logger = logger
+        fallback = RevocationFallback(set: set, redis: redis, session: session)
+        consumer = RabbitMQConsumer(
+            configuration: broker,
+            queue: .exclusive(
+                exchange: EventTopology.exchange, routingKeys: [EventType.sessionRevoked.rawValue]),
+            prefetch: 1_000, batchSize: 500, batchWindow: .zero, topology: .events, logger: logger
+        ) { deliveries in
+            for delivery in deliveries { Self.apply(delivery.body, to: set) }
+            return deliveries.map { _ in .ack }
+        }
+    }
+
+    /// Whether the set holds what was in force when the process started: for readiness.
+    package var isSeeded: Bool { fallback.isSeeded }
+
+    package func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.consumer.run() }
+            group.addTask { await cancelWhenGracefulShutdown { await self.watch() } }
+            try await group.next()
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
+    /// Reads by the slower ways whenever events do not come, and once more after they have come back.
+    private func watch() async {
+        var wasConnected = false
+        var sincePull = Duration.zero
+        while !Task.isCancelled {
+            let isConnected = consumer.isAvailable
+            if !isConnected || !wasConnected || !fallback.isSeeded {
+                await fallback.refresh()
+            } else if sincePull >= .seconds(60) {
+                sincePull = .zero
+                await fallback.pull()
+                set.prune()
+            }
+            wasConnected = isConnected
+            sincePull += pollInterval
+            try? await Task.sleep(for: pollInterval)
+        }
+    }
+
+    /// Takes in the revocation of one message; what is no such message is none of ours.
+    static func apply(_ body: [UInt8], to set: RevocationSet) {
+        guard let event = try? CloudEvent(decoding: body), event.event.type == .sessionRevoked,
+            let data = try? JSONDecoder().decode(RevokedData.self, from: Data(event.event.data.utf8))
+        else { return }
+        set.apply(data.revocation, now: event.event.time.date)
+    }
+
+    private struct RevokedData: Decodable {
+        let revocation: Revocation
+    }
+}
+
+/// Reads revocations from Redis, else from the session service.
+final class RevocationFallback: Sendable {
+    private struct State {
+        var isSeeded = false
+        /// What to ask the session service for next.
+        var cursor: Int64 = 0
+    }
+
+    /// Sequences are transaction ids, and one may commit after later ones: so far back a poll of Redis looks again.
+    static let overlap: Int64 = 50_000
+    private static let timeout = Duration.milliseconds(800)
+    private static let pageSize = 5_000
+
+    private let set: RevocationSet
+    private let redis: RedisClient?
+    private let session: ServiceClient?
+    private let state = Mutex(State())
+
+    init(set: RevocationSet, redis: RedisClient?, session: ServiceClient?) {
+        self.set = set
+        self.redis = redis
+        self.session = session
+    }
+
+    var isSeeded: Bool { state.withLock { $0.isSeeded } }
+
+    /// From Redis where it answers and holds anything; else, and for the first time in any case, from session.
+    func refresh() async {
+        let fromRedis = await readRedis()
+        if fromRedis == nil || fromRedis == 0 || !isSeeded {
+            await pull()
+        }
+        if let fromRedis, fromRedis > 0 { state.withLock { $0.isSeeded = true } }
+    }
+
+    /// - Returns: how many were read; nil when Redis did not answer.
+    private func readRedis() async -> Int? {
+        guard let redis else { return nil }
+        var count = 0
+        var lower = RedisScore.inclusive(Double(isSeeded ? max(0, set.highestSequence - Self.overlap) : 0))
+        while true {
+            guard
+                let page = try? await redis.zrangeByScore(
+                    RevocationFeed.redisKey, from: lower, limit: Self.pageSize, deadline: .after(Self.timeout))
+            else { return nil }
+            for entry in page {
+                guard let revocation = try? JSONDecoder().decode(Revocation.self, from: Data(entry.member)) else {
+                    continue
+                }
+                set.apply(revocation)
+            }
+            count += page.count
+            guard page.count == Self.pageSize, let last = page.last else { return count }
+            lower = .exclusive(last.score)
+        }
+    }
+
+    /// Everything that has come into force since the last pull.
+    func pull() async {
+        guard let session else { return }
+        for _ in 0..<1_000 {
+            let after = state.withLock { $0.cursor }
+            guard
+                let page = try? await session.get(
+                    "/api/v1/internal/revocations?after=\(after)&limit=1000", as: Page.self,
+                    scope: RequestScope(deadline: .after(Self.timeout)))
+            else { return }
+            for revocation in page.revocations { set.apply(revocation) }
+            // A cursor that goes back is a database that was restored: begin again.
+            state.withLock { $0.cursor = page.next < after ? 0 : page.next }
+            guard page.hasMore else { break }
+        }
+        state.withLock { $0.isSeeded = true }
+    }
+
+    /// `GET /api/v1/internal/revocations`
+    private struct Page: Decodable {
+        let revocations: [Revocation]
+        let next: Int64
+        let hasMore: Bool
+
+        enum CodingKeys: String, CodingKey {
+            case revocations, next
+            case hasMore = "has_more"
+        }
+    }
+}
