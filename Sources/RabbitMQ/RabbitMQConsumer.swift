@@ -1,3 +1,4 @@
+import ConnectionKit
 package import Logging
 import ServiceLifecycle
 
@@ -12,7 +13,11 @@ package final class RabbitMQConsumer: Service, Sendable {
     package typealias Handler = @Sendable ([Delivery]) async throws -> [DeliveryVerdict]
 
     package let configuration: RabbitMQConfiguration
-    package let queue: ConsumerQueue
+    package var queue: ConsumerQueue { options.queue }
+    private let options: ConsumerOptions
+    private let handler: Handler
+    private let desk = ConsumerDesk()
+    private let logger: Logger
 
     /// - Parameters:
     ///   - prefetch: how many deliveries may wait unsettled in this process.
@@ -25,26 +30,74 @@ package final class RabbitMQConsumer: Service, Sendable {
         batchWindow: Duration = .milliseconds(10), topology: Topology? = nil,
         shutdownTimeout: Duration = .seconds(10), logger: Logger, handler: @escaping Handler
     ) {
+        precondition(prefetch > 0 && batchSize > 0, "a consumer takes at least one delivery")
         self.configuration = configuration
-        self.queue = queue
+        self.handler = handler
+        self.logger = logger
+        options = ConsumerOptions(
+            queue: queue, prefetch: prefetch, batchSize: min(batchSize, prefetch), batchWindow: batchWindow,
+            topology: topology, shutdownTimeout: shutdownTimeout)
     }
 
     /// Consumes until graceful shutdown or cancellation. On graceful shutdown it cancels the subscription, lets the
     /// handler finish what has been delivered, settles that, and only then closes, so that no delivery count rises.
     package func run() async throws {
-        preconditionFailure("not built yet")
+        let doorbell = try Doorbell()
+        desk.install(doorbell)
+        let connection = ConsumerConnection(
+            configuration: configuration, options: options, desk: desk, doorbell: doorbell, logger: logger)
+        // One batch at a time is on its way: the stream holds no more.
+        let (batches, continuation) = AsyncStream<DeliveryBatch>.makeStream()
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await withDiscardingTaskGroup { group in
+                    group.addTask { for await batch in batches { await self.handle(batch) } }
+                    await connection.run(continuation)
+                    continuation.finish()
+                    group.cancelAll()
+                }
+            } onGracefulShutdown: {
+                self.desk.end(.graceful)
+            }
+        } onCancel: {
+            desk.end(.immediate)
+        }
     }
 
     /// Takes no more deliveries from the queue until `resume()`; what has been delivered still reaches the handler.
     package func pause() {
-        preconditionFailure("not built yet")
+        desk.pause(true)
     }
 
     /// Takes back a `pause()`.
     package func resume() {
-        preconditionFailure("not built yet")
+        desk.pause(false)
     }
 
-    /// Whether the queue delivers to this process at this moment, or would but for a `pause()`.
-    package var isAvailable: Bool { false }
+    /// Whether the queue delivers to this process at this moment, or would but for a `pause()` or a failing handler.
+    package var isAvailable: Bool { desk.isReady }
+
+    /// Gives the batch to the handler until it succeeds or the batch is stale.
+    private func handle(_ batch: DeliveryBatch) async {
+        var backoff = Backoff(base: .milliseconds(100), limit: .seconds(5))
+        while !desk.isStale(batch) {
+            do {
+                let verdicts = try await handler(batch.deliveries)
+                precondition(verdicts.count == batch.deliveries.count, "a handler gives one verdict for each delivery")
+                desk.settle(batch, verdicts)
+                return
+            } catch {
+                desk.handlerFailed()
+                let wait = backoff.next()
+                logger.warning(
+                    "the handler failed; the batch is kept and given to it again",
+                    metadata: [
+                        "queue": "\(queue)", "deliveries": "\(batch.deliveries.count)", "reason": "\(error)",
+                        "wait": "\(wait)",
+                    ])
+                guard (try? await Task.sleep(for: wait)) != nil else { break }
+            }
+        }
+        desk.forget()
+    }
 }
