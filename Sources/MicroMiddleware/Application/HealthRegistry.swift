@@ -58,12 +58,24 @@ package final class HealthRegistry: Sendable {
     }
 
     private static func run(_ entry: Entry) async -> HealthReport.Result {
-        do {
-            try await entry.check(.after(checkTimeout))
-            return HealthReport.Result(name: entry.name, importance: entry.importance, problem: nil)
-        } catch {
-            return HealthReport.Result(name: entry.name, importance: entry.importance, problem: "\(error)")
+        let problem = await withTaskGroup(of: String?.self) { group in
+            group.addTask {
+                do {
+                    try await entry.check(.after(checkTimeout))
+                    return nil
+                } catch {
+                    return "\(error)"
+                }
+            }
+            // A check that does not heed its deadline is cancelled a little later.
+            group.addTask {
+                try? await Task.sleep(for: checkTimeout + .milliseconds(250))
+                return "the check did not end in time"
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
         }
+        return HealthReport.Result(name: entry.name, importance: entry.importance, problem: problem)
     }
 }
 

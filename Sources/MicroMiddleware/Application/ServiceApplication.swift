@@ -31,7 +31,8 @@ package struct ServiceApplication: Service {
     package let name: String
     let settings: ServiceSettings
     let telemetry: Telemetry
-    let responder: RouterResponder<BaseRequestContext>
+    /// What answers requests: tests can ask it without a socket.
+    package let responder: RouterResponder<BaseRequestContext>
     let services: [any Service]
     let health: HealthRegistry
     let migration: DatabaseMigration?

@@ -5,7 +5,6 @@ package import HTTPTypes
 
 extension HTTPField.Name {
     package static let requestID = known("x-request-id")
-    package static let traceparent = known("traceparent")
     /// The milliseconds that the caller still has.
     package static let requestDeadline = known("x-request-deadline-ms")
     package static let forwardedFor = known("x-forwarded-for")

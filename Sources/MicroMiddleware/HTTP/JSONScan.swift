@@ -2,8 +2,8 @@ internal import Contracts
 
 /// One pass over a body before it is decoded: what a decoder would accept, or would take too long to refuse.
 enum JSONScan {
-    /// - Throws: ``APIError`` 400001 for invalid UTF-8, for a NUL character (PostgreSQL's text cannot hold one) and for
-    ///   what is nested too deep.
+    /// - Throws: ``APIError`` 400001 for an empty body, for invalid UTF-8, for a NUL character (PostgreSQL's text cannot
+    ///   hold one) and for what is nested too deep.
     static func check(_ bytes: [UInt8], maximumDepth: Int) throws {
         guard !bytes.isEmpty else { throw malformed("body", "is empty, but must be JSON") }
         guard String(validating: bytes, as: UTF8.self) != nil else { throw malformed("body", "is not valid UTF-8") }
@@ -13,19 +13,12 @@ enum JSONScan {
         while index < bytes.count {
             switch bytes[index] {
             case UInt8(ascii: "\""):
-                let start = index + 1
-                index = start
-                while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
-                    guard bytes[index] == UInt8(ascii: "\\") else {
-                        index += 1
-                        continue
-                    }
-                    if bytes[index...].starts(with: "\\u0000".utf8) {
-                        throw malformed(name(field, in: bytes), "contains a NUL character")
-                    }
-                    index += 2
+                let string = string(in: bytes, from: index)
+                if holdsNUL(bytes[string]) {
+                    throw malformed(name(field, in: bytes), "contains a NUL character")
                 }
-                if isFollowedByColon(bytes, index + 1) { field = start..<min(index, bytes.count) }
+                index = string.upperBound
+                if isFollowedByColon(bytes, index + 1) { field = string }
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 depth += 1
                 if depth > maximumDepth {
@@ -38,10 +31,31 @@ enum JSONScan {
         }
     }
 
-    private static func isFollowedByColon(_ bytes: [UInt8], _ start: Int) -> Bool {
+    /// Where the text of the string lies whose opening quote is at `quote`; its upper bound is the closing quote, or the
+    /// end of the bytes.
+    static func string(in bytes: [UInt8], from quote: Int) -> Range<Int> {
+        var index = quote + 1
+        while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
+            index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        return quote + 1..<min(index, bytes.count)
+    }
+
+    /// Whether the next byte that is no blank is a colon, so that the string before it is a field's name.
+    static func isFollowedByColon(_ bytes: [UInt8], _ start: Int) -> Bool {
         var index = start
         while index < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[index]) { index += 1 }
         return index < bytes.count && bytes[index] == UInt8(ascii: ":")
+    }
+
+    private static func holdsNUL(_ text: ArraySlice<UInt8>) -> Bool {
+        var rest = text
+        while let escape = rest.firstIndex(of: UInt8(ascii: "\\")) {
+            rest = rest[escape...]
+            if rest.starts(with: "\\u0000".utf8) { return true }
+            rest = rest.dropFirst(2)
+        }
+        return false
     }
 
     private static func name(_ field: Range<Int>?, in bytes: [UInt8]) -> String {

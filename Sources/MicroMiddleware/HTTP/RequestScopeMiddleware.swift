@@ -1,4 +1,5 @@
 internal import ConnectionKit
+internal import HTTPTypes
 package import Hummingbird
 
 /// Reads or makes the request's identity and deadline, and puts the id and the trace on the answer. The outermost of all.

@@ -48,7 +48,21 @@ package struct StrictJSON: RequestDecoder, ResponseEncoder {
         do {
             return try decoder.decode(type, from: Data(bytes))
         } catch let error as DecodingError {
+            if JSONNumberDiagnosis.isUnexplained(error),
+                let field = JSONNumberDiagnosis.field(in: bytes, decode: { failure(type, from: $0) })
+            {
+                throw APIError.invalid(field, "has a number that cannot be used here")
+            }
             throw APIError(error)
+        }
+    }
+
+    private static func failure<T: Decodable>(_ type: T.Type, from bytes: [UInt8]) -> DecodingError? {
+        do {
+            _ = try decoder.decode(type, from: Data(bytes))
+            return nil
+        } catch {
+            return error as? DecodingError
         }
     }
 

@@ -5,6 +5,12 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
 /// The connections to the other services, and the one place that knows the HTTP client.
 enum ServiceTransport {
     /// Answers of services may be so large.
@@ -56,6 +62,8 @@ enum ServiceTransport {
         switch error {
         case is CancellationError: return .cancelled
         case is NIOTooManyBytesError: return .unreadable(target: target, reason: "the answer is too large")
+        case let error as IOError where error.errnoCode == ECONNREFUSED:
+            return .unavailable(target: target, mayHaveActed: false)
         case is NIOConnectionError: return .unavailable(target: target, mayHaveActed: false)
         case let error as HTTPClientError:
             switch error {

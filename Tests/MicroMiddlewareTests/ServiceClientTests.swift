@@ -1,0 +1,193 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import HTTPTypes
+import Hummingbird
+import MicroMiddleware
+import ServiceLifecycle
+import Synchronization
+import Testing
+
+@Suite("A call to another service")
+struct ServiceClientTests {
+    /// What the stub answers with, one request after the other; 200 when nothing is left.
+    final class Script: Sendable {
+        private let codes: Mutex<[ErrorCode]>
+        let journal = Journal()
+
+        init(_ codes: [ErrorCode] = []) { self.codes = Mutex(codes) }
+
+        func next() throws {
+            journal.note("request")
+            let code = codes.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+            if let code { throw APIError(code) }
+        }
+    }
+
+    private func withStub(_ script: Script, _ body: (ServiceClient) async throws -> Void) async throws {
+        try await withRunningService { onListening in
+            let router = try Router.service(.silent(), settings: settings())
+            let group = router.internalOnly("internal", verify: ServiceFixture.verifyService)
+            group.get("echo") { request, context in
+                try script.next()
+                return Envelope([
+                    "caller": context.caller, "request_id": context.requestID, "trace": context.scope.trace.traceID,
+                    "deadline_ms": request.headers[.requestDeadline] ?? "",
+                ])
+            }
+            group.post("echo") { request, context in
+                try script.next()
+                return Envelope(try await request.decode(as: [String: Int].self, context: context), status: .created)
+            }
+            group.delete("echo") { _, _ in
+                try script.next()
+                return HTTPResponse.Status.noContent
+            }
+            group.get("slow") { _, context in
+                script.journal.note("slow")
+                try await Task.sleep(for: .seconds(2))
+                return Envelope("late")
+            }
+            group.get("odd") { _, _ in "not json" }
+            return ServiceApplication(
+                name: "stub", settings: settings(), telemetry: .silent(), router: router, health: HealthRegistry(),
+                onListening: onListening)
+        } _: { port, _ in
+            try await body(
+                ServiceClient(target: "stub", baseURL: "http://127.0.0.1:\(port)/") { "identity-credential" })
+        }
+    }
+
+    private func scope(_ time: Duration = .seconds(5)) -> RequestScope { RequestScope(deadline: .after(time)) }
+
+    @Test("It proves its caller and hands on request id, trace and the time that is left")
+    func headers() async throws {
+        try await withStub(Script()) { client in
+            let scope = scope(.seconds(3))
+            let seen = try await client.get("/internal/echo", as: [String: String].self, scope: scope)
+            #expect(seen["caller"] == "identity")
+            #expect(seen["request_id"] == scope.requestID)
+            #expect(seen["trace"] == scope.trace.traceID)
+            #expect((2_000...3_000).contains(Int(seen["deadline_ms"] ?? "") ?? 0))
+        }
+    }
+
+    @Test("A body goes out and the data of the answer's envelope comes back; 204 has none")
+    func bodies() async throws {
+        try await withStub(Script()) { client in
+            let data = try await client.post("/internal/echo", body: ["a": 1], as: [String: Int].self, scope: scope())
+            #expect(data == ["a": 1])
+            _ = try await client.post("/internal/echo", body: ["a": 1], as: NoAnswer.self, scope: scope())
+            try await client.delete("/internal/echo", scope: scope())
+        }
+    }
+
+    @Test("A refusal carries the target's status and code, and is not tried again")
+    func rejected() async throws {
+        let script = Script([.alreadyRegistered])
+        try await withStub(script) { client in
+            let error = await #expect(throws: ServiceCallError.self) {
+                try await client.post(
+                    "/internal/echo", body: ["a": 1], as: NoAnswer.self, scope: scope(), isIdempotent: true)
+            }
+            #expect(error?.code == ErrorCode.alreadyRegistered.value)
+            #expect(error?.isUnavailable == false)
+            #expect(script.journal.all.count == 1)
+            #expect(client.isAvailable)
+        }
+    }
+
+    @Test("A 503 is tried again where that is harmless, and only there")
+    func retries() async throws {
+        let script = Script([.dependencyUnavailable])
+        try await withStub(script) { client in
+            _ = try await client.get("/internal/echo", as: [String: String].self, scope: scope())
+            #expect(script.journal.all.count == 2)
+        }
+        let once = Script([.dependencyUnavailable])
+        try await withStub(once) { client in
+            let error = await #expect(throws: ServiceCallError.self) {
+                try await client.post("/internal/echo", body: ["a": 1], as: NoAnswer.self, scope: scope())
+            }
+            #expect(error?.isUnavailable == true)
+            #expect(once.journal.all.count == 1)
+        }
+    }
+
+    @Test("When everything fails, retries add a tenth to the load, not more")
+    func retryBudget() async throws {
+        let script = Script(Array(repeating: .overloaded, count: 1_000))
+        try await withStub(script) { client in
+            for _ in 0..<100 {
+                await #expect(throws: ServiceCallError.self) {
+                    try await client.get("/internal/echo", as: NoAnswer.self, scope: scope())
+                }
+            }
+            #expect((101...111).contains(script.journal.all.count))
+        }
+    }
+
+    @Test("A call ends at its deadline, whatever the target does")
+    func deadline() async throws {
+        try await withStub(Script()) { client in
+            let start = ContinuousClock.now
+            let error = await #expect(throws: ServiceCallError.self) {
+                try await client.get("/internal/slow", as: String.self, scope: scope(.milliseconds(100)))
+            }
+            #expect(ContinuousClock.now - start < .seconds(1))
+            guard case .deadlineExceeded = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+    }
+
+    @Test("A call ends when its task is cancelled")
+    func cancellation() async throws {
+        let script = Script()
+        try await withStub(script) { client in
+            let start = ContinuousClock.now
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    await #expect(throws: ServiceCallError.self) {
+                        try await client.get(
+                            "/internal/slow", as: String.self, scope: RequestScope(deadline: .after(.seconds(5))))
+                    }
+                }
+                try? await script.journal.wait(for: "slow")
+                group.cancelAll()
+            }
+            #expect(ContinuousClock.now - start < .seconds(1))
+        }
+    }
+
+    @Test("An answer that is not what was agreed is an error of its own")
+    func unreadable() async throws {
+        try await withStub(Script()) { client in
+            let error = await #expect(throws: ServiceCallError.self) {
+                try await client.get("/internal/odd", as: String.self, scope: scope())
+            }
+            guard case .unreadable = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+    }
+
+    @Test("Where nobody listens it fails in milliseconds, then the breaker refuses without trying")
+    func refused() async throws {
+        let client = ServiceClient(target: "nobody", baseURL: "http://127.0.0.1:1") { "none" }
+        let start = ContinuousClock.now
+        for _ in 0..<20 {
+            let error = await #expect(throws: ServiceCallError.self) {
+                try await client.post("/", body: ["a": 1], as: NoAnswer.self, scope: scope())
+            }
+            guard case .unavailable(_, mayHaveActed: false) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+        #expect(ContinuousClock.now - start < .seconds(1))
+        #expect(!client.isAvailable)
+    }
+}
