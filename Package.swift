@@ -145,7 +145,7 @@ let package = Package(
             dependencies: ["LocalStack", "ConnectionKit", logging],
             path: "Tests/TestSupport", swiftSettings: houseRules),
         tests("ConnectionKit", ["ConnectionKit"]),
-        tests("Postgres", ["Postgres", "ConnectionKit", logging]),
+        tests("Postgres", ["Postgres", "ConnectionKit", lifecycle, logging]),
         tests("Redis", ["Redis", "ConnectionKit", logging]),
         tests("RabbitMQ", ["RabbitMQ", "ConnectionKit", logging]),
         tests("Passwords", ["Passwords", "ConnectionKit"]),

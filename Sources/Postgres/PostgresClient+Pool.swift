@@ -28,7 +28,7 @@ extension PostgresClient {
             } catch {
                 throw PostgresError(leasing: error)
             }
-            if lease.idleFor > .milliseconds(20), !lease.connection.isQuiet, await !lease.connection.checkIdle() {
+            if lease.idleFor > .milliseconds(20), !lease.connection.isQuiet {
                 pool.release(lease, reusable: false)
                 continue
             }

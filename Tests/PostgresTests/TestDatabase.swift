@@ -9,8 +9,12 @@ func withClient<Value>(
     _ body: (PostgresClient) async throws -> Value
 ) async throws -> Value {
     let server = if let server { server } else { try await TestPostgres.shared() }
-    var configuration = try PostgresConfiguration(url: try await server.createDatabase())
+    let url = try await eventually { try await server.createDatabase() }
+    var configuration = try PostgresConfiguration(url: url)
     configuration.tls = .disable
+    // Generous, since many tests run at once; those that are about these limits set their own.
+    configuration.acquireTimeout = .seconds(20)
+    configuration.connectTimeout = .seconds(20)
     configure(&configuration)
     let client = PostgresClient(configuration: configuration, logger: quietLogger)
     do {
@@ -27,7 +31,7 @@ let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 extension Deadline {
     /// Long enough for anything that should work.
-    static var generous: Deadline { .after(.seconds(20)) }
+    static var generous: Deadline { .after(.seconds(30)) }
 }
 
 /// Tries until `body` succeeds: for what becomes true a little later.

@@ -29,10 +29,12 @@ extension PostgresLink {
 
     /// The rows that have arrived, at least one; `nil` after the last.
     func nextRows(lease: UInt64, deadline: Deadline) throws(PostgresError) -> [PostgresRow]? {
-        guard currentLease.load(ordering: .acquiring) == lease, let statement = stream, let native = handle.native
-        else {
-            throw PostgresError(.connectionLost(outcomeUnknown: false), detail: "the stream has ended")
+        guard currentLease.load(ordering: .acquiring) == lease, let native = handle.native else {
+            throw PostgresError(
+                .connectionLost(outcomeUnknown: false), detail: "the connection ended during the stream")
         }
+        // The last rows and the end may have come together.
+        guard let statement = stream else { return nil }
         defer { settle() }
         var rows: [PostgresRow] = []
         do throws(PostgresError) {
