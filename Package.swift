@@ -123,7 +123,10 @@ let package = Package(
         // The operator's side.
         library(
             "LocalStack",
-            ["ConnectionKit", "Contracts", httpClient, hummingbird, lifecycle, logging, nioCore, subprocess, system]),
+            [
+                "ConnectionKit", "Contracts", httpClient, hummingbird, lifecycle, logging, nioCore,
+                .product(name: "NIOHTTP1", package: "swift-nio"), subprocess, system,
+            ]),
         library(
             "Bench",
             [
@@ -136,6 +139,7 @@ let package = Package(
                 "IdentityService", "SessionService", "ProfileService", "MFAService", "AuditService", "Gateway",
                 "LocalStack", "Bench", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
                 "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: houseRules),
 

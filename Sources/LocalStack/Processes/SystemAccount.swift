@@ -47,15 +47,18 @@ package struct SystemAccount: Sendable, Equatable {
     package func canReach(_ path: String) -> Bool {
         var directory = URL(filePath: path).standardizedFileURL.deletingLastPathComponent()
         while true {
-            var status = stat()
-            guard stat(directory.path(percentEncoded: false), &status) == 0 else { return false }
+            guard
+                let attributes = try? FileManager.default.attributesOfItem(
+                    atPath: directory.path(percentEncoded: false)),
+                let mode = attributes[.posixPermissions] as? Int
+            else { return false }
             let permitted =
-                if status.st_uid == userID {
-                    status.st_mode & 0o100
-                } else if status.st_gid == groupID {
-                    status.st_mode & 0o010
+                if attributes[.ownerAccountID] as? Int == Int(userID) {
+                    mode & 0o100
+                } else if attributes[.groupOwnerAccountID] as? Int == Int(groupID) {
+                    mode & 0o010
                 } else {
-                    status.st_mode & 0o001
+                    mode & 0o001
                 }
             if permitted == 0 { return false }
             if directory.path(percentEncoded: false) == "/" { return true }

@@ -74,6 +74,7 @@ package struct RabbitMQServer: LocalServer {
             "ENABLED_PLUGINS_FILE": "\(directory)/enabled_plugins", "CONFIG_FILE": "\(directory)/rabbitmq.conf",
             "CONF_ENV_FILE": "\(directory)/none", "ADVANCED_CONFIG_FILE": "\(directory)/advanced.config",
             "FEATURE_FLAGS_FILE": "\(directory)/feature_flags", "GENERATED_CONFIG_DIR": "\(directory)/generated",
+            "LOG": "-color",
             // The start script then replaces itself by the virtual machine, which thereby is the child that we watch.
             "ALLOW_INPUT": "1",
             "SERVER_ADDITIONAL_ERL_ARGS":

@@ -40,5 +40,5 @@ package struct RedisServer: LocalServer {
             workingDirectory: directory, logFile: logFile)
     }
 
-    package var url: String { "redis://\(password.map { ":\($0)@" } ?? "")127.0.0.1:\(port)/0" }
+    package var url: String { "redis://\(password.map { "default:\($0)@" } ?? "")127.0.0.1:\(port)/0" }
 }

@@ -1,0 +1,110 @@
+import Foundation
+
+/// A service of the suite as the local stack runs it: its name, its port, and what it may read.
+package enum ServiceRole: String, CaseIterable, Sendable {
+    case identity, profile, session, mfa, audit, gateway
+
+    /// Where it listens, before `AUTHMS_PORT_OFFSET`.
+    package var basePort: Int {
+        switch self {
+        case .gateway: 11_080
+        case .identity: 11_001
+        case .profile: 11_002
+        case .session: 11_004
+        case .mfa: 11_005
+        case .audit: 11_013
+        }
+    }
+
+    /// Where its database listens, before `AUTHMS_PORT_OFFSET`; the gateway has none.
+    package var baseDatabasePort: Int? {
+        self == .gateway ? nil : basePort + 100
+    }
+
+    /// Those that sign tokens hold the private keys; the others get the published ones.
+    package var holdsPrivateKeys: Bool { self == .identity || self == .session }
+
+    /// The services that have a database.
+    package static var withDatabase: [ServiceRole] { allCases.filter { $0.baseDatabasePort != nil } }
+}
+
+/// Where everything of the private stack lies and listens.
+package struct StackLayout: Sendable {
+    /// The checkout: `migrations/` and `configs/` lie in it.
+    package let repository: String
+    /// `.authms` in the checkout.
+    package let root: String
+    /// Added to every port, so that two checkouts can run at once.
+    package let portOffset: Int
+
+    package init(repository: String, portOffset: Int = 0) {
+        self.repository = repository
+        root = "\(repository)/.authms"
+        self.portOffset = portOffset
+    }
+
+    /// The layout of the checkout that holds the current directory or, failing that, the program itself.
+    package static func find(environment: [String: String]) throws(LocalStackError) -> StackLayout {
+        var offset = 0
+        if let text = environment["AUTHMS_PORT_OFFSET"] {
+            guard let number = Int(text), (-10_000...50_000).contains(number) else {
+                throw LocalStackError(
+                    .usage, "AUTHMS_PORT_OFFSET is \"\(text)\", but must be a whole number from -10000 to 50000.")
+            }
+            offset = number
+        }
+        let starts = [FileManager.default.currentDirectoryPath, currentExecutable]
+        for start in starts {
+            var directory = URL(filePath: start).standardizedFileURL
+            while directory.path(percentEncoded: false) != "/" {
+                let path = directory.path(percentEncoded: false).trimmingSuffix("/")
+                if Files.exists("\(path)/migrations"), Files.exists("\(path)/configs") {
+                    return StackLayout(repository: path, portOffset: offset)
+                }
+                directory = directory.deletingLastPathComponent()
+            }
+        }
+        throw LocalStackError(
+            .usage, "This is not a checkout of authms: no directory above \(starts[0]) has migrations/ and configs/.")
+    }
+
+    /// The path of the program that runs.
+    package static var currentExecutable: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    }
+
+    package func port(of role: ServiceRole) -> Int { role.basePort + portOffset }
+    package var redisPort: Int { 11_179 + portOffset }
+    package var rabbitMQPort: Int { 11_172 + portOffset }
+    package var rabbitMQDistributionPort: Int { 11_173 + portOffset }
+    package var epmdPort: Int { 11_174 + portOffset }
+
+    package func url(of role: ServiceRole) -> String { "http://127.0.0.1:\(port(of: role))" }
+
+    package var secretsDirectory: String { "\(root)/secrets" }
+    package var keysDirectory: String { "\(root)/keys" }
+    package var logDirectory: String { "\(root)/log" }
+    package var runDirectory: String { "\(root)/run" }
+    package var lockFile: String { "\(runDirectory)/supervisor.pid" }
+    package func logFile(of name: String) -> String { "\(logDirectory)/\(name).log" }
+
+    /// Where the supervisor listens. The kernel takes at most 107 bytes for such a path: in a checkout that lies deeper,
+    /// the socket is in a private directory under `/tmp`.
+    package var controlSocket: String {
+        let path = "\(runDirectory)/control.sock"
+        guard path.utf8.count > 100 else { return path }
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in root.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return "/tmp/authms-\(String(hash, radix: 36))/control.sock"
+    }
+
+    /// What `authms down --wipe` forgets: all but the tests' Python environment.
+    package static let wiped = ["pg", "redis", "rabbitmq", "keys", "secrets", "run", "log", "env"]
+}
+
+extension String {
+    /// The text without that ending, if it has it.
+    func trimmingSuffix(_ suffix: String) -> String {
+        hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
+    }
+}

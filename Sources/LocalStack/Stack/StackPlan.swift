@@ -1,0 +1,115 @@
+import Foundation
+
+/// What the private stack consists of, and in which order it stops.
+package struct StackPlan: Sendable {
+    package let layout: StackLayout
+    package let secrets: StackSecrets
+    package let redis: RedisServer
+    package let rabbitMQ: RabbitMQServer
+    package let portMapper: EpmdServer
+    package let databases: [ServiceRole: PostgresServer]
+    package let services: [ServiceProcess]
+
+    /// - Parameters:
+    ///   - executable: the program that `serve` is run with.
+    ///   - environment: the caller's environment; a few settings are handed on to the services.
+    ///   - withServices: without them it is PostgreSQL, Redis and RabbitMQ alone.
+    package init(
+        layout: StackLayout, secrets: StackSecrets, executable: String, environment: [String: String],
+        withServices: Bool = true
+    ) {
+        self.layout = layout
+        self.secrets = secrets
+        let redis = RedisServer(
+            name: "redis", directory: "\(layout.root)/redis", port: layout.redisPort,
+            logFile: layout.logFile(of: "redis"), password: secrets["redis"])
+        let rabbitMQ = RabbitMQServer(
+            name: "rabbitmq", directory: "\(layout.root)/rabbitmq", port: layout.rabbitMQPort,
+            distributionPort: layout.rabbitMQDistributionPort, epmdPort: layout.epmdPort,
+            logFile: layout.logFile(of: "rabbitmq"), user: "authms", password: secrets["rabbitmq"])
+        var databases: [ServiceRole: PostgresServer] = [:]
+        for role in ServiceRole.withDatabase {
+            databases[role] = PostgresServer(
+                name: "postgres-\(role.rawValue)", directory: "\(layout.root)/pg/\(role.rawValue)",
+                port: (role.baseDatabasePort ?? 0) + layout.portOffset,
+                logFile: layout.logFile(of: "postgres-\(role.rawValue)"), superuserPassword: secrets["postgres"],
+                databases: [Self.database(of: role, secrets)])
+        }
+        self.redis = redis
+        self.rabbitMQ = rabbitMQ
+        portMapper = EpmdServer(
+            name: "epmd", directory: "\(layout.root)/rabbitmq", port: layout.epmdPort,
+            logFile: layout.logFile(of: "epmd"))
+        self.databases = databases
+        services = (withServices ? ServiceRole.allCases : []).map { role in
+            ServiceProcess(
+                role: role, port: layout.port(of: role), logFile: layout.logFile(of: role.rawValue),
+                executable: executable, repository: layout.repository,
+                environment: Self.environment(
+                    of: role, layout: layout, secrets: secrets, databaseURL: databases[role]?.ownURL,
+                    redisURL: redis.url, rabbitMQURL: rabbitMQ.url(), caller: environment))
+        }
+    }
+
+    /// Every server and service, in the order in which status lines list them.
+    package var servers: [any LocalServer] {
+        let databases = ServiceRole.withDatabase.compactMap { self.databases[$0] }
+        return databases as [any LocalServer] + [redis, portMapper, rabbitMQ] + services as [any LocalServer]
+    }
+
+    /// What must have answered once before the unit of that name is started. A service waits for its own database only,
+    /// so that it can migrate at once; it lives without the others, and RabbitMQ is slow.
+    package func prerequisites(of name: String) -> [String] {
+        if name == rabbitMQ.name { return [portMapper.name] }
+        guard let role = ServiceRole(rawValue: name), let database = databases[role] else { return [] }
+        return [database.name]
+    }
+
+    /// Stopped one row after the other, the members of a row at once.
+    package var stopOrder: [[String]] {
+        [
+            [ServiceRole.gateway.rawValue],
+            services.map(\.name).filter { $0 != ServiceRole.gateway.rawValue },
+            databases.values.map(\.name) + [redis.name, rabbitMQ.name],
+            [portMapper.name],
+        ]
+    }
+
+    private static func database(of role: ServiceRole, _ secrets: StackSecrets) -> PostgresServer.Database {
+        PostgresServer.Database(
+            name: "authms_\(role.rawValue)", role: "authms_\(role.rawValue)",
+            password: secrets["database-\(role.rawValue)"])
+    }
+
+    /// Settings of the caller that reach every service.
+    private static let handedOn = [
+        "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
+    ]
+
+    private static func environment(
+        of role: ServiceRole, layout: StackLayout, secrets: StackSecrets, databaseURL: String?, redisURL: String,
+        rabbitMQURL: String, caller: [String: String]
+    ) -> [String: String] {
+        var environment = ProgramFinder.baseEnvironment(home: layout.root)
+        for name in handedOn { environment[name] = caller[name] }
+        environment["HTTP_HOST"] = "127.0.0.1"
+        environment["HTTP_PORT"] = "\(layout.port(of: role))"
+        environment["REDIS_URL"] = redisURL
+        environment["RABBITMQ_URL"] = rabbitMQURL
+        environment["KEYS_JWKS_FILE"] = "\(layout.keysDirectory)/jwks.json"
+        environment["MIGRATIONS_DIRECTORY"] = "\(layout.repository)/migrations"
+        environment["INTERNAL_SECRET"] = secrets["internal"]
+        environment["DATABASE_URL"] = databaseURL
+        if role.holdsPrivateKeys { environment["KEYS_DIRECTORY"] = layout.keysDirectory }
+        if role == .identity { environment["PASSWORD_PEPPER"] = secrets["pepper"] }
+        for other in ServiceRole.withDatabase {
+            environment["SERVICES_\(other.rawValue.uppercased())_URL"] = layout.url(of: other)
+        }
+        return environment
+    }
+}
+
+extension PostgresServer {
+    /// The address of the one database that a service's cluster has, for the role that owns it.
+    package var ownURL: String { url(databases.first) }
+}

@@ -1,0 +1,27 @@
+import Foundation
+import LocalStack
+
+/// What the commands that deal with this machine's private stack begin with.
+enum Local {
+    static var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+    /// The layout of the checkout that this is run in.
+    static func layout() throws -> StackLayout {
+        try StackLayout.find(environment: environment)
+    }
+
+    /// The plan of a stack that has been started before.
+    static func existingPlan() throws -> StackPlan {
+        let layout = try layout()
+        return StackPlan(
+            layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
+            environment: environment)
+    }
+
+    /// Prints a line at once, also where standard output is a pipe.
+    static func say(_ line: String = "") {
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    }
+
+    static var standardOutputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import LocalStack
+
+/// What all commands that do something to one process of the running stack share.
+struct ProcessName: ParsableArguments {
+    @Argument(help: "The process, as `authms status` names it: identity, postgres-identity, rabbitmq …")
+    var name: String
+
+    func perform(_ action: StackSupervisor.Action) async throws {
+        let client = ControlClient(layout: try Local.layout())
+        let status = try await client.perform(action, on: name)
+        Local.say(status[name].map { "\($0.name) is \($0.phase.rawValue)." } ?? "Done.")
+    }
+}
+
+struct Stop: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stops one process of the running suite in order, until `authms start`.")
+    @OptionGroup var process: ProcessName
+    func run() async throws { try await process.perform(.stop) }
+}
+
+struct Start: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Starts a process that was stopped.")
+    @OptionGroup var process: ProcessName
+    func run() async throws { try await process.perform(.start) }
+}
+
+struct Restart: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Stops a process in order and starts it again.")
+    @OptionGroup var process: ProcessName
+    func run() async throws { try await process.perform(.restart) }
+}
+
+struct Kill: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ends a process with SIGKILL, as a crash would; the supervisor starts it again.")
+    @OptionGroup var process: ProcessName
+    func run() async throws { try await process.perform(.kill) }
+}
+
+struct Pause: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stops a process with SIGSTOP: it keeps its connections and answers nobody.")
+    @OptionGroup var process: ProcessName
+    func run() async throws { try await process.perform(.pause) }
+}
+
+struct Continue: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Lets a paused process go on.")
+    @OptionGroup var process: ProcessName
+    func run() async throws { try await process.perform(.continue) }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+import LocalStack
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract:
+            "Runs the whole suite on this machine, with PostgreSQL, Redis and RabbitMQ of its own under .authms/.",
+        discussion: """
+            Ctrl-C stops everything in order; the data stays until `authms down --wipe`. AUTHMS_PORT_OFFSET moves all
+            ports. JWT_SECRET, TOKEN_LIFETIME, TOKEN_ISSUER, TOKEN_AUDIENCE and LOG_LEVEL reach the services.
+            """)
+
+    @Flag(help: "Runs the servers without our services, for one that is run in a debugger.")
+    var infrastructureOnly = false
+
+    func run() async throws {
+        let layout = try Local.layout()
+        let lock = try StackLock(layout)
+        try Files.makeDirectory(layout.logDirectory)
+        let plan = StackPlan(
+            layout: layout, secrets: try StackSecrets.loadOrMake(in: layout),
+            executable: StackLayout.currentExecutable, environment: Local.environment,
+            withServices: !infrastructureOnly)
+        try Preflight.check(plan)
+        try LocalKeys.make(in: layout)
+        // Clusters that are made now are the one step that takes longer than a glance.
+        if !Files.exists("\(layout.root)/pg/audit/initialised") {
+            Local.say("First start: making five PostgreSQL clusters under \(layout.root) …")
+        }
+        try await supervise(plan)
+        withExtendedLifetime(lock) {}
+    }
+
+    private func supervise(_ plan: StackPlan) async throws {
+        let display = StatusDisplay()
+        let startedAt = ContinuousClock.now
+        let withServices = !infrastructureOnly
+        let observer = StackSupervisor.Observer(
+            changed: { display.show($0) },
+            becameReady: {
+                let seconds = startedAt.duration(to: .now).formatted(.units(fractionalPart: .show(length: 1)))
+                let welcome = Welcome(plan: plan)
+                guard withServices else { return display.say("Ready after \(seconds), without services.") }
+                let administrator = try await welcome.firstAdministrator()
+                display.say(welcome.text(readyAfter: seconds, administrator: administrator))
+            },
+            stopping: { display.say("\nStopping everything in order; the data stays.") })
+        var logger = Logger(label: "authms") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .error
+        let supervisor = StackSupervisor(plan: plan, observer: observer, logger: logger)
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(
+                        service: SupervisorService(supervisor: supervisor),
+                        successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup)
+                ], gracefulShutdownSignals: [.sigint, .sigterm, .sighup], logger: logger))
+        try await group.run()
+        display.say("Everything has stopped. `make up` starts it again with its data.")
+    }
+}
+
+/// The supervisor as the one member of the command's service group, which turns Ctrl-C into a graceful shutdown.
+private struct SupervisorService: Service {
+    let supervisor: StackSupervisor
+
+    func run() async throws { try await supervisor.run() }
+}
