@@ -162,6 +162,10 @@ package struct EventStream: Sendable {
 /// A stream that is not as it must be.
 package struct EventStreamError: Error, Sendable, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) {
+        self.description = description
+    }
 }
 
 extension StreamHead: PostgresRowDecodable {

@@ -69,6 +69,15 @@ package struct FieldHash {
         withUnsafeBytes(of: number.bigEndian) { add($0) }
     }
 
+    /// A text, or its absence, which is no text's bytes: the length `ff ff ff ff` and nothing.
+    package mutating func add(optional text: String?) {
+        if let text {
+            add(text)
+        } else {
+            withUnsafeBytes(of: UInt32.max) { sha.update(bufferPointer: $0) }
+        }
+    }
+
     private mutating func add(_ bytes: UnsafeRawBufferPointer) {
         withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { sha.update(bufferPointer: $0) }
         sha.update(bufferPointer: bytes)

@@ -1,0 +1,55 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+import Logging
+package import Postgres
+import ServiceLifecycle
+import Synchronization
+
+/// The monthly partitions of the records: made ahead of time, and where an event needs one that is not there.
+package final class AuditPartitions: Sendable {
+    private let database: PostgresClient
+    private let known = Mutex<Set<String>>([])
+
+    package init(_ database: PostgresClient) {
+        self.database = database
+    }
+
+    /// Makes sure that each of the times has its partition.
+    package func ensure(_ times: [EventTime], deadline: Deadline) async throws {
+        // A month is the first seven characters of the time's text.
+        let months = Set(times.map { String($0.text.prefix(7)) })
+        for month in months.subtracting(known.withLock { $0 }).sorted() {
+            try await database.query("SELECT audit_ensure_partition(\(month + "-01")::date)", deadline: deadline)
+            known.withLock { _ = $0.insert(month) }
+        }
+    }
+
+    /// Makes sure of this month's partition and those of the next three.
+    package func ensureAhead(now: Date = Date(), deadline: Deadline) async throws {
+        try await ensure(
+            (0..<4).map { EventTime(now.addingTimeInterval(Double($0) * 30.5 * 86_400)) }, deadline: deadline)
+    }
+}
+
+/// Keeps partitions ahead of time while the service runs.
+struct PartitionKeeper: Service {
+    let partitions: AuditPartitions
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    try await partitions.ensureAhead(deadline: .after(.seconds(10)))
+                    try await Task.sleep(for: .seconds(3_600))
+                } catch is CancellationError {
+                    return
+                } catch {
+                    logger.warning("partitions cannot be made ahead yet", metadata: ["error": "\(error)"])
+                    try? await Task.sleep(for: .seconds(5))
+                }
+            }
+        }
+    }
+}

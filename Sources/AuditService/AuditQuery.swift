@@ -1,0 +1,85 @@
+package import Contracts
+package import Foundation
+package import Hummingbird
+import MicroMiddleware
+import Postgres
+
+/// Which records of a tenant are asked for.
+package struct AuditQuery: Sendable, Hashable {
+    package let tenantID: UUID
+    /// Who did it, or to whom it was done.
+    package var userID: String?
+    /// An event type, or a beginning of one that ends in `.*`: `identity.user.*`.
+    package var action: String?
+    package var targetType: String?
+    package var status: EventStatus?
+    package var level: AuditLevel?
+    package var start: EventTime?
+    package var end: EventTime?
+
+    package init(tenantID: UUID) {
+        self.tenantID = tenantID
+    }
+
+    /// The condition on `audit_records`.
+    var condition: SQL {
+        var all: [SQL] = ["tenant_id = \(tenantID)"]
+        if let userID { all.append("(operator_id = \(userID) OR target_id = \(userID))") }
+        if let action {
+            if action.hasSuffix(".*") {
+                all.append("starts_with(action, \(String(action.dropLast())))")
+            } else {
+                all.append("action = \(action)")
+            }
+        }
+        if let targetType { all.append("target_type = \(targetType)") }
+        if let status { all.append("status = \(status.rawValue)") }
+        if let level { all.append("level = \(level.rawValue)") }
+        if let start { all.append("occurred_at >= \(start.date)") }
+        if let end { all.append("occurred_at < \(end.date)") }
+        return SQL(joining: all, separator: " AND ")
+    }
+}
+
+extension AuditQuery {
+    /// Reads `user_id action resource_type status level start_time end_time tenant_id`.
+    ///
+    /// - Throws: ``APIError`` 422001 naming every parameter that is wrong; 403001 when another tenant is asked for.
+    package init(_ request: Request, tenantID: UUID) throws {
+        let parameters = request.uri.queryParameters
+        var violations: [Violation] = []
+        func text(_ name: String) -> String? {
+            guard let value = parameters[Substring(name)], !value.isEmpty else { return nil }
+            guard value.utf8.count <= 256 else {
+                violations.append(Violation(field: name, message: "must be at most 256 bytes long"))
+                return nil
+            }
+            return String(value)
+        }
+        func parsed<Value>(_ name: String, _ expected: String, _ parse: (String) -> Value?) -> Value? {
+            guard let text = text(name) else { return nil }
+            guard let value = parse(text) else {
+                violations.append(Violation(field: name, message: "must be \(expected)"))
+                return nil
+            }
+            return value
+        }
+        self.init(tenantID: tenantID)
+        let asked = parsed("tenant_id", "a UUID") { UUID(uuidString: $0) }
+        userID = parsed("user_id", "a UUID") { UUID(uuidString: $0)?.uuidString.lowercased() }
+        action = text("action")
+        targetType = text("resource_type")
+        status = parsed("status", "success or failure") { EventStatus(rawValue: $0) }
+        level = parsed("level", "info, warning or critical") { AuditLevel(rawValue: $0) }
+        // An unescaped plus sign in a query is a blank.
+        start = parsed("start_time", "an RFC 3339 time") { EventTime($0.replacing(" ", with: "+")) }
+        end = parsed("end_time", "an RFC 3339 time") { EventTime($0.replacing(" ", with: "+")) }
+        if let start, let end, end <= start {
+            violations.append(Violation(field: "end_time", message: "must be after start_time"))
+        }
+        guard violations.isEmpty else { throw APIError(.validationFailed, violations: violations) }
+        if let asked, asked != tenantID {
+            throw APIError(.permissionDenied, "The records of another tenant are not yours to read.")
+        }
+    }
+}

@@ -1,0 +1,148 @@
+package import ConnectionKit
+import Contracts
+package import Foundation
+package import MicroMiddleware
+package import Postgres
+
+/// Reads the trail: SQL only.
+package struct AuditReader: Sendable {
+    private let database: PostgresClient
+
+    /// Counting stops here: a total of this many means "at least".
+    package static let maximumTotal = 100_000
+
+    package init(_ database: PostgresClient) {
+        self.database = database
+    }
+
+    /// A page of records, the latest first, and how many there are in all.
+    package func records(
+        _ query: AuditQuery, page: Page, deadline: Deadline
+    ) async throws -> (records: [AuditRecord], total: Int) {
+        let records = try await database.query(
+            """
+            SELECT \(AuditRecord.columns) FROM audit_records WHERE \(query.condition)
+            ORDER BY occurred_at DESC, sequence DESC LIMIT \(page.size) OFFSET \(page.offset)
+            """, deadline: deadline
+        ).decode(AuditRecord.self)
+        // A page that is not full is the last one, and says how many there are by itself.
+        if records.count < page.size, !records.isEmpty || page.offset == 0 {
+            return (records, page.offset + records.count)
+        }
+        let count = try await database.query(
+            """
+            SELECT count(*) AS total FROM (
+                SELECT FROM audit_records WHERE \(query.condition) LIMIT \(Self.maximumTotal)) counted
+            """, deadline: deadline)
+        return (records, try count.first?.decode(Int.self, "total") ?? 0)
+    }
+
+    /// A tenant's record.
+    package func record(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> AuditRecord? {
+        try await database.query(
+            "SELECT \(AuditRecord.columns) FROM audit_records WHERE id = \(id) AND tenant_id = \(tenantID)",
+            deadline: deadline
+        ).first()
+    }
+
+    /// How many records the query selects, by one of their columns.
+    package func counts(
+        _ query: AuditQuery, by column: StaticString, deadline: Deadline
+    ) async throws -> [String: Int] {
+        let rows = try await database.query(
+            """
+            SELECT \(unescaped: column) AS name, count(*) AS number FROM audit_records WHERE \(query.condition)
+            GROUP BY 1 ORDER BY 2 DESC LIMIT 100
+            """, deadline: deadline)
+        return try rows.reduce(into: [:]) { $0[try $1.decode(String.self, "name")] = try $1.decode(Int.self, "number") }
+    }
+
+    /// How complete each source's stream is.
+    package func streams(deadline: Deadline) async throws -> [StreamStatus] {
+        try await database.query(
+            """
+            SELECT source, complete_to, hash, highest_position, head_position, head_checked_at, conflict,
+                conflict_position, healed_events
+            FROM audit_streams ORDER BY source
+            """, deadline: deadline
+        ).decode(StreamStatus.self)
+    }
+
+    /// The head of a tenant's chain.
+    package func chain(of tenantID: UUID, deadline: Deadline) async throws -> TenantChain {
+        try await database.query(
+            "SELECT tenant_id, sequence, hash FROM audit_chains WHERE tenant_id = \(tenantID)", deadline: deadline
+        ).first() ?? TenantChain(tenantID: tenantID)
+    }
+
+    /// Reads a tenant's whole chain, in constant memory, and finds the first record that is not as it was written.
+    package func verify(tenantID: UUID, deadline: Deadline) async throws -> ChainVerification {
+        try await database.withTransaction(deadline: deadline) { connection in
+            // Head and records as of one moment, while others are written.
+            try await connection.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            let head: TenantChain =
+                try await connection.query(
+                    "SELECT tenant_id, sequence, hash FROM audit_chains WHERE tenant_id = \(tenantID)"
+                ).first() ?? TenantChain(tenantID: tenantID)
+            var verifier = ChainVerifier(tenantID: tenantID)
+            var fault: ChainFault?
+            // In parts: a stream cannot be left early without giving up its connection.
+            while fault == nil {
+                let records = try await connection.query(
+                    """
+                    SELECT \(AuditRecord.columns) FROM audit_records
+                    WHERE tenant_id = \(tenantID) AND sequence > \(verifier.verified) ORDER BY sequence LIMIT 1000
+                    """
+                ).decode(AuditRecord.self)
+                guard !records.isEmpty else { break }
+                for record in records where fault == nil { fault = verifier.check(record) }
+            }
+            return ChainVerification(
+                tenantID: tenantID, verified: verifier.verified, hash: verifier.currentHash,
+                fault: fault ?? verifier.finish(head: head))
+        }
+    }
+}
+
+/// What reading a whole chain found.
+package struct ChainVerification: Sendable, Hashable {
+    package let tenantID: UUID
+    /// How many records from the beginning are as they were written.
+    package let verified: Int64
+    /// The hash of the last of them.
+    package let hash: [UInt8]
+    /// The first thing that is wrong; nil when the chain is whole.
+    package let fault: ChainFault?
+}
+
+/// How complete a source's stream is, for people.
+package struct StreamStatus: Sendable, Hashable, PostgresRowDecodable {
+    package let source: String
+    package let completeTo: Int64
+    package let hash: [UInt8]
+    package let highest: Int64
+    package let head: Int64
+    package let headCheckedAt: Date?
+    package let conflict: String?
+    package let conflictPosition: Int64?
+    package let healedEvents: Int64
+
+    package init(row: PostgresRow) throws {
+        source = try row.decode("source")
+        completeTo = try row.decode("complete_to")
+        hash = try row.decode("hash")
+        highest = try row.decode("highest_position")
+        head = try row.decode("head_position")
+        headCheckedAt = try row.decode("head_checked_at")
+        conflict = try row.decode("conflict")
+        conflictPosition = try row.decode("conflict_position")
+        healedEvents = try row.decode("healed_events")
+    }
+
+    /// `complete`, `behind` (nothing is missing in between), `gap` or `conflict`.
+    package var state: String {
+        if conflict != nil { return "conflict" }
+        if highest > completeTo { return "gap" }
+        return head > completeTo ? "behind" : "complete"
+    }
+}
