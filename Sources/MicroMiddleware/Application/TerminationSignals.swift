@@ -51,7 +51,10 @@ final class TerminationSignals: Sendable {
 
     /// Stops listening for signals.
     func finish() {
-        for (_, source) in sources { source.cancel() }
+        for (number, source) in sources {
+            source.cancel()
+            signal(number, SIG_DFL)
+        }
         continuation.finish()
     }
 

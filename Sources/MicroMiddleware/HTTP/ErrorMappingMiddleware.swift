@@ -25,6 +25,10 @@ package struct ErrorMappingMiddleware: RouterMiddleware {
                         "error": "\(String(describing: error))", "error_type": "\(String(describing: type(of: error)))",
                     ])
             }
+            if mapped.code.status < 500, context.logger.logLevel <= .debug {
+                context.log.debug(
+                    "the request was refused", metadata: ["code": "\(mapped.code.value)", "error": "\(error)"])
+            }
             return mapped.response(requestID: context.requestID)
         }
     }
