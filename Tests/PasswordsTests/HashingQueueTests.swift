@@ -1,0 +1,109 @@
+import ConnectionKit
+import Foundation
+import Passwords
+import Testing
+
+/// The bounded queue, with hashes that take long enough to wait behind.
+@Suite("The hashing queue", .serialized)
+struct HashingQueueTests {
+    /// About a tenth of a second each.
+    static let slow = Argon2idParameters(memoryKiB: 65_536, iterations: 3)
+    let deadline = Deadline.after(.seconds(60))
+
+    static func hasher(queueLimit: Int) throws -> PasswordHasher {
+        try PasswordHasherTests.hasher(parameters: slow, queueLimit: queueLimit)
+    }
+
+    static func until(_ condition: () -> Bool) async throws {
+        let deadline = Deadline.after(.seconds(20))
+        while !condition() {
+            try #require(!deadline.hasPassed)
+            try await Task.sleep(for: .milliseconds(1))
+        }
+    }
+
+    @Test("Past its bound the queue refuses at once and says when to come back, and what waits is still hashed")
+    func overload() async throws {
+        let hasher = try Self.hasher(queueLimit: 2)
+        let deadline = self.deadline
+        let outcomes = await withTaskGroup(of: PasswordHashingError?.self) { group in
+            for _ in 0..<12 {
+                group.addTask {
+                    do throws(PasswordHashingError) {
+                        _ = try await hasher.hash("s3cret", deadline: deadline)
+                        return nil
+                    } catch { return error }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        let refusals = outcomes.compactMap { $0 }
+        #expect(refusals.count >= 6 && refusals.count < 12)
+        for refusal in refusals {
+            guard case .overloaded(let retryAfter) = refusal else {
+                Issue.record("refused with \(refusal)")
+                continue
+            }
+            #expect(retryAfter >= .seconds(1))
+        }
+        #expect(hasher.queueLength == 0)
+    }
+
+    /// Keeps the one thread of a hasher busy for six hashes, with five of them waiting when `body` begins.
+    func whileBusy(_ hasher: PasswordHasher, _ body: () async throws -> Void) async throws {
+        let deadline = self.deadline
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<6 { group.addTask { _ = try await hasher.hash("filler", deadline: deadline) } }
+            try await Self.until { hasher.queueLength == 5 }
+            try await body()
+            try await group.waitForAll()
+        }
+    }
+
+    @Test("A cancelled entry leaves the queue at once, unhashed")
+    func cancellation() async throws {
+        let hasher = try Self.hasher(queueLimit: 8)
+        let deadline = self.deadline
+        try await whileBusy(hasher) {
+            let waiting = Task { () -> PasswordHashingError? in
+                do throws(PasswordHashingError) {
+                    _ = try await hasher.hash("cancelled", deadline: deadline)
+                    return nil
+                } catch { return error }
+            }
+            try await Self.until { hasher.queueLength == 6 }
+            waiting.cancel()
+            #expect(await waiting.value == .cancelled)
+            #expect(hasher.queueLength >= 1, "others still wait, so it did not wait for its turn")
+        }
+        #expect(hasher.queueLength == 0)
+    }
+
+    @Test("An entry whose deadline passes in the queue is refused unhashed before its turn, and the queue goes on")
+    func deadlines() async throws {
+        let hasher = try Self.hasher(queueLimit: 8)
+        try await whileBusy(hasher) {
+            await #expect(throws: PasswordHashingError.deadlineExceeded) {
+                // Longer than the queue seems at first, shorter than it is.
+                try await hasher.hash("late", deadline: .after(.milliseconds(150)))
+            }
+            #expect(hasher.queueLength >= 1, "others still wait, so it did not wait for its turn")
+        }
+        await #expect(throws: PasswordHashingError.deadlineExceeded) {
+            try await hasher.hash("late", deadline: .after(.zero))
+        }
+        _ = try await hasher.hash("next", deadline: deadline)
+    }
+
+    @Test("A hasher that is gone has answered everything that it had taken in")
+    func shutdown() async throws {
+        var hasher: PasswordHasher? = try Self.hasher(queueLimit: 8)
+        let deadline = self.deadline
+        let tasks = try (0..<3).map { _ in
+            let hasher = try #require(hasher)
+            return Task { try await hasher.hash("s3cret", deadline: deadline) }
+        }
+        hasher = nil
+        for task in tasks { #expect(try await task.value.hasPrefix("$argon2id$")) }
+    }
+}
