@@ -1,0 +1,35 @@
+# authms. Two commands matter: `make up` runs everything on this machine, `make test` tests everything.
+.PHONY: help up test bench lint build down demo clean
+
+help: ## What there is
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+up: ## Install what is missing, build, run the whole suite here; Ctrl-C stops it
+	@.scripts/install up
+	@.scripts/build program
+	@exec .build/release/authms up
+
+test: ## Install what is missing, lint, build, run all tests
+	@.scripts/install test
+	@.scripts/test
+
+bench: ## Measure, each ratio in one run
+	@.scripts/install bench
+	@.scripts/build program
+	@exec .build/release/authms bench
+
+lint: ## Check the format
+	@"$$(.scripts/toolchain)" format lint --strict --parallel -r Sources Tests Package.swift
+
+build: ## The one release build
+	@.scripts/install up
+	@.scripts/build program
+
+demo: ## The main job against the running suite, with an outage of ten seconds
+	@exec .build/release/authms demo
+
+down: ## Stop the running suite; its data stays
+	@exec .build/release/authms down
+
+clean: ## Forget the build; the suite's data stays (authms down --wipe forgets that)
+	@rm -rf .build
