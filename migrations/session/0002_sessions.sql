@@ -5,15 +5,14 @@ CREATE TABLE sessions (
     id                   uuid        PRIMARY KEY,
     tenant_id            uuid        NOT NULL,
     user_id              uuid        NOT NULL,
-    generation           bigint      NOT NULL DEFAULT 1,
+    generation           bigint      NOT NULL DEFAULT 0,
     rotated_at           timestamptz NOT NULL,
     idle_expires_at      timestamptz NOT NULL,
     absolute_expires_at  timestamptz NOT NULL,
     auth_time            timestamptz NOT NULL,
     amr                  text[]      NOT NULL,
-    roles                text[]      NOT NULL,
     must_change_password boolean     NOT NULL DEFAULT false,
-    user_snapshot        text        NOT NULL,
+    user_snapshot        jsonb       NOT NULL,
     device               text        NOT NULL,
     user_agent           text,
     ip                   text,
@@ -26,6 +25,7 @@ CREATE TABLE sessions (
 
 -- Partial on a column that a rotation leaves alone: a refresh stays a heap-only update.
 CREATE INDEX sessions_of_user ON sessions (tenant_id, user_id) WHERE revoked_at IS NULL;
+CREATE INDEX sessions_by_absolute_expiry ON sessions (absolute_expires_at);
 
 -- What verifiers must refuse until the last token that it concerns has expired.
 -- The sequence is the transaction's id, not a counter: a reader that asks only for transactions below the oldest one

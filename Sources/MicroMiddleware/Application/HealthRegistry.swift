@@ -123,3 +123,13 @@ package struct HealthReport: Sendable {
         return body
     }
 }
+
+/// Something that a service can work without is away.
+package struct Unavailable: Error, CustomStringConvertible {
+    package let description: String
+
+    /// - Throws: this error, naming `what`, unless `isAvailable`.
+    package static func unless(_ isAvailable: Bool, _ what: String) throws(Unavailable) {
+        if !isAvailable { throw Unavailable(description: "\(what) is not available") }
+    }
+}

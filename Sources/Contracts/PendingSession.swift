@@ -1,0 +1,46 @@
+package import Foundation
+
+/// The `data` of `identity.session.pending`: what the session service needs to adopt a session that it was not there to
+/// open. It names the user by id alone.
+package struct PendingSession: Codable, Sendable, Hashable {
+    package var actorID: UUID
+    package var sessionID: UUID
+    package var roles: [String]
+    package var methods: [String]
+    package var authenticatedAt: Date
+    package var mustChangePassword: Bool
+    package var userCreatedAt: Date
+    package var ip: String?
+    package var userAgent: String?
+    package var requestID: String?
+
+    package init(
+        actorID: UUID, sessionID: UUID, roles: [String], methods: [String], authenticatedAt: Date,
+        mustChangePassword: Bool, userCreatedAt: Date, ip: String? = nil, userAgent: String? = nil,
+        requestID: String? = nil
+    ) {
+        self.actorID = actorID
+        self.sessionID = sessionID
+        self.roles = roles
+        self.methods = methods
+        self.authenticatedAt = authenticatedAt
+        self.mustChangePassword = mustChangePassword
+        self.userCreatedAt = userCreatedAt
+        self.ip = ip
+        self.userAgent = userAgent
+        self.requestID = requestID
+    }
+
+    package enum CodingKeys: String, CodingKey {
+        case actorID = "actor_id"
+        case sessionID = "session_id"
+        case roles
+        case methods = "amr"
+        case authenticatedAt = "auth_time"
+        case mustChangePassword = "must_change_password"
+        case userCreatedAt = "user_created_at"
+        case ip
+        case userAgent = "user_agent"
+        case requestID = "request_id"
+    }
+}

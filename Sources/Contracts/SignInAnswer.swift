@@ -1,0 +1,48 @@
+/// What a login and a refresh answer.
+package struct SignInAnswer: Encodable, Sendable {
+    package var accessToken: String
+    /// `null` when the session service was away: the access token is good, and the session is adopted afterwards.
+    package var refreshToken: String?
+    /// Seconds.
+    package var expiresIn: Int
+    package var user: UserSnapshot
+    /// Whether a new password must be chosen before the token carries any role.
+    package var mustChangePassword: Bool
+    /// Whether a dependency was away, so that less was given than usual.
+    package var degraded: Bool
+
+    package init(
+        accessToken: String, refreshToken: String?, expiresIn: Int, user: UserSnapshot, mustChangePassword: Bool,
+        degraded: Bool = false
+    ) {
+        self.accessToken = accessToken
+        self.refreshToken = refreshToken
+        self.expiresIn = expiresIn
+        self.user = user
+        self.mustChangePassword = mustChangePassword
+        self.degraded = degraded
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case accessToken = "access_token"
+        case refreshToken = "refresh_token"
+        case expiresIn = "expires_in"
+        case tokenType = "token_type"
+        case user
+        case userID = "user_id"
+        case mustChangePassword = "must_change_password"
+        case degraded
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(accessToken, forKey: .accessToken)
+        try container.encode(refreshToken, forKey: .refreshToken)
+        try container.encode(expiresIn, forKey: .expiresIn)
+        try container.encode("Bearer", forKey: .tokenType)
+        try container.encode(user, forKey: .user)
+        try container.encode(user.id.text, forKey: .userID)
+        if mustChangePassword { try container.encode(true, forKey: .mustChangePassword) }
+        if degraded { try container.encode(true, forKey: .degraded) }
+    }
+}

@@ -1,0 +1,60 @@
+import ConnectionKit
+import Contracts
+package import Foundation
+package import MicroMiddleware
+
+/// What users change about themselves, and administrators about them.
+package struct AccountSettings: Sendable {
+    let repository: any IdentityRepository
+
+    package init(repository: any IdentityRepository) {
+        self.repository = repository
+    }
+
+    /// - Throws: ``IdentityError/userUnknown``
+    package func user(_ id: UUID, tenantID: UUID, origin: RequestOrigin) async throws -> User {
+        let deadline = origin.scope.deadline.forStatement
+        guard let account = try await repository.account(id, tenantID: tenantID, deadline: deadline) else {
+            throw IdentityError.userUnknown
+        }
+        return account.user
+    }
+
+    /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/alreadyRegistered(_:)``, ``IdentityError/userUnknown``
+    package func update(
+        _ identity: AccessTokenClaims, name: String?, username: String?, origin: RequestOrigin
+    ) async throws -> User {
+        let username = try username.map(Identifier.username)
+        let name = try name.flatMap(PersonName.accept)
+        guard name != nil || username != nil else {
+            throw IdentityError.invalid("name", "or username is needed")
+        }
+        var details: [String: String] = [:]
+        details["name"] = name
+        details["username"] = username?.text
+        let event = try origin.event(
+            .userUpdated, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
+            session: identity.sessionID, details: details)
+        let user = try await repository.update(
+            identity.subject, tenantID: identity.tenantID, name: name, username: username, event: event,
+            deadline: origin.scope.deadline.forStatement)
+        guard let user else { throw IdentityError.userUnknown }
+        return user
+    }
+
+    /// Disables or enables a user of the administrator's own tenant. Doing it twice is as good as once.
+    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/invalid(_:)`` for one's own account
+    package func setStatus(
+        _ status: User.Status, of userID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
+    ) async throws -> User {
+        guard userID != identity.subject else { throw IdentityError.invalid("status", "of one's own account stays") }
+        let event = try origin.event(
+            status == .active ? .userEnabled : .userDisabled, user: userID, tenantID: identity.tenantID,
+            actor: identity.subject, session: identity.sessionID)
+        let changed = try await repository.setStatus(
+            status, of: userID, tenantID: identity.tenantID, event: event,
+            deadline: origin.scope.deadline.forStatement)
+        if let changed { return changed }
+        return try await user(userID, tenantID: identity.tenantID, origin: origin)
+    }
+}

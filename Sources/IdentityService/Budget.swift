@@ -1,0 +1,16 @@
+import ConnectionKit
+
+/// How long each part of a request may take at most, so that a dead dependency is answered quickly rather than awaited.
+enum Budget {
+    /// One statement. Two of them and a hash stay under the two seconds within which a dead database is admitted.
+    static let statement = Duration.milliseconds(900)
+    /// Asking session for a session; past it the login goes on without.
+    static let session = Duration.milliseconds(400)
+    /// Waiting for and running one password hash.
+    static let hash = Duration.seconds(3)
+}
+
+extension Deadline {
+    var forStatement: Deadline { capped(at: Budget.statement) }
+    var forHash: Deadline { capped(at: Budget.hash) }
+}

@@ -1,0 +1,34 @@
+package import Contracts
+package import MicroMiddleware
+
+/// The session service, as a login sees it.
+package protocol SessionOpening: Sendable {
+    /// Opens the session, idempotently by its id. Fails fast when the session service is away.
+    func open(_ request: CreateSessionRequest, scope: RequestScope) async throws -> CreateSessionAnswer
+
+    /// Ends the sessions that began before a password was changed.
+    func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws
+}
+
+/// The session service over HTTP.
+package struct RemoteSessions: SessionOpening {
+    let client: ServiceClient
+
+    package init(_ client: ServiceClient) {
+        self.client = client
+    }
+
+    package func open(_ request: CreateSessionRequest, scope: RequestScope) async throws -> CreateSessionAnswer {
+        try await client.post(
+            "/api/v1/internal/sessions", body: request, as: CreateSessionAnswer.self,
+            scope: scope.capped(at: Budget.session),
+            isIdempotent: true)
+    }
+
+    package func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws {
+        _ = try await client.post(
+            "/api/v1/internal/users/\(user)/password-changed", body: notice, as: RevokedCount.self,
+            scope: scope.capped(at: Budget.session),
+            isIdempotent: true)
+    }
+}

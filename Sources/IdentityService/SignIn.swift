@@ -1,0 +1,148 @@
+package import Contracts
+package import Foundation
+package import Logging
+package import MicroMiddleware
+
+/// Somebody's claim to be somebody.
+package struct SignInAttempt: Sendable {
+    package var identity: String
+    package var password: String
+    package var tenantID: UUID
+
+    package init(identity: String, password: String, tenantID: UUID = DefaultTenant.id) {
+        self.identity = identity
+        self.password = password
+        self.tenantID = tenantID
+    }
+}
+
+/// Signing in with a password: one statement before the hash, one after it, one call to session.
+///
+/// Unknown tenant, unknown user, wrong and empty password take the same steps, so that neither answer nor time tells them
+/// apart. Without the session service a login gives the access token alone.
+package struct SignIn: Sendable {
+    let repository: any IdentityRepository
+    let hasher: any PasswordHashing
+    let sessions: any SessionOpening
+    let tokens: any AccessTokenMinting
+    let logger: Logger
+
+    package init(
+        repository: any IdentityRepository, hasher: any PasswordHashing, sessions: any SessionOpening,
+        tokens: any AccessTokenMinting, logger: Logger
+    ) {
+        self.repository = repository
+        self.hasher = hasher
+        self.sessions = sessions
+        self.tokens = tokens
+        self.logger = logger
+    }
+
+    /// - Throws: ``IdentityError/invalidCredentials``; ``IdentityError/accountDisabled`` to whoever knew the password.
+    package func signIn(_ attempt: SignInAttempt, origin: RequestOrigin) async throws -> SignInAnswer {
+        let (account, rehashed) = try await authenticate(attempt, origin: origin)
+        let sessionID = UUID.v7()
+        let event = try origin.event(
+            .loginSucceeded, user: account.user.id, tenantID: account.user.tenantID, actor: account.user.id,
+            session: sessionID, details: ["amr": "pwd"])
+        // Between reading the hash and now the password may have been changed, or the account disabled: then this login
+        // never happened. The store's clock dates it, the same that dates password changes.
+        let recordedAt = try await repository.recordSignIn(
+            account.user.id, tenantID: account.user.tenantID, seenHash: account.passwordHash, rehashed: rehashed,
+            event: event, deadline: origin.scope.deadline.forStatement)
+        guard let authenticatedAt = recordedAt else { throw IdentityError.invalidCredentials }
+        return try await open(sessionID, for: account, at: authenticatedAt, origin: origin)
+    }
+
+    // MARK: - Who it is
+
+    private func authenticate(
+        _ attempt: SignInAttempt, origin: RequestOrigin
+    ) async throws -> (account: Account, rehashed: String?) {
+        let deadline = origin.scope.deadline
+        let password = PasswordPolicy.normalized(attempt.password)
+        let lookup = try await repository.lookUp(
+            Identifier.guess(attempt.identity), tenantID: attempt.tenantID, deadline: deadline.forStatement)
+        guard case .found(let account) = lookup else {
+            try await hasher.verifyAgainstNothing(password, deadline: deadline.forHash)
+            if case .userUnknown = lookup { await record(.userUnknown, attempt, user: nil, origin: origin) }
+            throw IdentityError.invalidCredentials
+        }
+        let verdict = try await hasher.verify(password, against: account.passwordHash, deadline: deadline.forHash)
+        guard verdict.matches else {
+            await record(.passwordWrong, attempt, user: account.user.id, origin: origin)
+            throw IdentityError.invalidCredentials
+        }
+        guard account.isUsable else {
+            await record(.accountDisabled, attempt, user: account.user.id, origin: origin)
+            throw IdentityError.accountDisabled
+        }
+        let rehashed =
+            verdict.needsRehash ? try? await hasher.hash(password, deadline: deadline.forHash) : nil
+        return (account, rehashed)
+    }
+
+    private enum Failure: String {
+        case userUnknown = "user_unknown"
+        case passwordWrong = "password_wrong"
+        case accountDisabled = "account_disabled"
+    }
+
+    /// A failed login is refused whether or not it can be recorded.
+    private func record(_ failure: Failure, _ attempt: SignInAttempt, user: UUID?, origin: RequestOrigin) async {
+        do {
+            // The subject of an attempt on nobody is the nil UUID: what was typed may be a password in the wrong field.
+            let event = try origin.event(
+                .loginFailed, user: user ?? .zero, tenantID: attempt.tenantID, actor: nil, status: .failure,
+                message: failure.rawValue)
+            try await repository.append(event, deadline: origin.scope.deadline.forStatement)
+        } catch {
+            logger.warning(
+                "a failed login could not be recorded",
+                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: - What they get
+
+    private func open(
+        _ sessionID: UUID, for account: Account, at time: Date, origin: RequestOrigin
+    ) async throws -> SignInAnswer {
+        let user = account.user.snapshot
+        let access = try tokens.mint(
+            AccessTokenGrant(
+                user: user, sessionID: sessionID, authenticatedAt: time, methods: ["pwd"],
+                mustChangePassword: account.mustChangePassword))
+        var refreshToken: String?
+        do {
+            let request = CreateSessionRequest(
+                sessionID: sessionID, user: user, methods: ["pwd"], authenticatedAt: time,
+                mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip)
+            refreshToken = try await sessions.open(request, scope: origin.scope).refreshToken
+        } catch {
+            logger.warning(
+                "no session could be opened: this login has an access token only",
+                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
+            try await announce(sessionID, of: account, at: time, origin: origin)
+        }
+        return SignInAnswer(
+            accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn, user: user,
+            mustChangePassword: account.mustChangePassword, degraded: refreshToken == nil)
+    }
+
+    /// Leaves word for the session service to adopt the session: so it is listed, and can be revoked.
+    private func announce(_ sessionID: UUID, of account: Account, at time: Date, origin: RequestOrigin) async throws {
+        let user = account.user
+        let event = try DomainEvent(
+            type: .sessionPending, subject: sessionID.text, tenantID: user.tenantID,
+            data: PendingSession(
+                actorID: user.id, sessionID: sessionID, roles: user.roles, methods: ["pwd"], authenticatedAt: time,
+                mustChangePassword: account.mustChangePassword, userCreatedAt: user.createdAt, ip: origin.ip,
+                userAgent: origin.userAgent, requestID: origin.scope.requestID))
+        try await repository.append(event, deadline: origin.scope.deadline.forStatement)
+    }
+}
+
+extension UUID {
+    static let zero = UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+}

@@ -1,0 +1,33 @@
+package import Foundation
+
+/// An organisation whose users, roles and records nobody else sees.
+package struct Tenant: Sendable, Hashable, Identifiable {
+    package enum Status: String, Sendable, Hashable {
+        case active, suspended
+    }
+
+    package let id: UUID
+    package var slug: String
+    package var name: String
+    package var displayName: String
+    package var status: Status
+    /// Whether a registration waits for an administrator's approval.
+    package var membershipApproval: Bool
+    package var loginMethods: [String]
+    package var passwordPolicy: PasswordPolicy
+
+    package init(
+        id: UUID, slug: String, name: String, displayName: String, status: Status = .active,
+        membershipApproval: Bool = false, loginMethods: [String] = IdentifierKind.allCases.map(\.rawValue),
+        passwordPolicy: PasswordPolicy = PasswordPolicy()
+    ) {
+        self.id = id
+        self.slug = slug
+        self.name = name
+        self.displayName = displayName
+        self.status = status
+        self.membershipApproval = membershipApproval
+        self.loginMethods = loginMethods
+        self.passwordPolicy = passwordPolicy
+    }
+}

@@ -1,0 +1,49 @@
+package import Contracts
+
+#if canImport(FoundationEssentials)
+    package import FoundationEssentials
+#else
+    package import Foundation
+#endif
+
+/// What an access token is issued on: the same at a login and at a refresh.
+package struct AccessTokenGrant: Sendable {
+    package var user: UserSnapshot
+    package var sessionID: UUID
+    package var authenticatedAt: Date
+    /// `amr` (RFC 8176).
+    package var methods: [String]
+    /// While true the token carries no role.
+    package var mustChangePassword: Bool
+    /// Shorter than usual, when less is known than usual; `nil` for the configured lifetime.
+    package var lifetime: Duration?
+
+    package init(
+        user: UserSnapshot, sessionID: UUID, authenticatedAt: Date, methods: [String], mustChangePassword: Bool,
+        lifetime: Duration? = nil
+    ) {
+        self.user = user
+        self.sessionID = sessionID
+        self.authenticatedAt = authenticatedAt
+        self.methods = methods
+        self.mustChangePassword = mustChangePassword
+        self.lifetime = lifetime
+    }
+}
+
+/// A token that has just been signed.
+package struct MintedAccessToken: Sendable {
+    package var token: String
+    /// Seconds.
+    package var expiresIn: Int
+
+    package init(token: String, expiresIn: Int) {
+        self.token = token
+        self.expiresIn = expiresIn
+    }
+}
+
+/// Signs access tokens. The rules need no more of an issuer than this.
+package protocol AccessTokenMinting: Sendable {
+    func mint(_ grant: AccessTokenGrant) throws -> MintedAccessToken
+}

@@ -1,0 +1,57 @@
+import ConnectionKit
+import Contracts
+import Foundation
+package import Logging
+package import MicroMiddleware
+import ServiceLifecycle
+
+/// Seeds this process's revocation set from the database and, every five minutes, deletes what no longer means anything.
+package struct Housekeeping: Service {
+    let repository: any SessionRepository
+    let revocations: RevocationSet
+    let logger: Logger
+
+    package init(repository: any SessionRepository, revocations: RevocationSet, logger: Logger) {
+        self.repository = repository
+        self.revocations = revocations
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await seed()
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(300))
+                await purge()
+            }
+        }
+    }
+
+    /// The database is the truth; until it has been read, what other processes revoked is known from their events alone.
+    private func seed() async {
+        var after: Int64 = 0
+        while !Task.isCancelled {
+            do {
+                let page = try await repository.revocations(
+                    after: after, limit: 5_000, now: Date(), deadline: .after(.seconds(5)))
+                for revocation in page.revocations { revocations.apply(revocation) }
+                after = page.next
+                if !page.hasMore { return }
+            } catch {
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func purge() async {
+        revocations.prune()
+        do {
+            var gone = 0
+            repeat {
+                gone = try await repository.purge(now: Date(), limit: 1_000, deadline: .after(.seconds(10)))
+            } while gone >= 1_000 && !Task.isCancelled
+        } catch {
+            logger.info("expired sessions could not be deleted", metadata: ["error": "\(error)"])
+        }
+    }
+}

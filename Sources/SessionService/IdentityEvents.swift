@@ -1,0 +1,60 @@
+import ConnectionKit
+package import Contracts
+import Foundation
+package import Logging
+import MicroMiddleware
+
+/// What happens to sessions when something happens to a user. Each event may come twice, and late.
+package struct IdentityEvents: Sendable {
+    let opening: Opening
+    let signOut: SignOut
+    let repository: any SessionRepository
+    let logger: Logger
+
+    package init(opening: Opening, signOut: SignOut, repository: any SessionRepository, logger: Logger) {
+        self.opening = opening
+        self.signOut = signOut
+        self.repository = repository
+        self.logger = logger
+    }
+
+    /// Applies events in their order.
+    package func apply(_ events: [CloudEvent]) async throws {
+        for event in events { try await apply(event.event) }
+    }
+
+    package func apply(_ event: DomainEvent) async throws {
+        let deadline = Deadline.after(.seconds(5))
+        if event.type == .sessionPending {
+            let pending = try decode(PendingSession.self, event)
+            return try await opening.adopt(pending, tenantID: event.tenantID, deadline: deadline)
+        }
+        guard let user = UUID(uuidString: event.subject) else { return }
+        let detail = try decode(EventDetail.self, event)
+        let actor = SessionActor(
+            userID: detail.actorID, ip: detail.ip, userAgent: detail.userAgent, requestID: detail.requestID)
+        switch event.type {
+        case .passwordChanged:
+            let notice = PasswordChangedNotice(
+                tenantID: event.tenantID, changedAt: event.time.date, keptSessionID: detail.sessionID)
+            try await signOut.passwordChanged(of: user, notice, actor: actor, deadline: deadline)
+        case .userDisabled, .userDeleted:
+            try await signOut.endEverything(
+                of: user, tenantID: event.tenantID,
+                reason: event.type == .userDisabled ? .userDisabled : .userDeleted, at: event.time.date, actor: actor,
+                deadline: deadline)
+        case .userUpdated, .rolesChanged:
+            let change = SnapshotChange(
+                name: detail.details?["name"], username: detail.details?["username"],
+                roles: detail.details?["roles"]?.split(separator: ",").map(String.init))
+            try await repository.updateSnapshots(
+                of: user, tenantID: event.tenantID, change: change, deadline: deadline)
+        default:
+            break
+        }
+    }
+
+    private func decode<Detail: Decodable>(_ type: Detail.Type, _ event: DomainEvent) throws -> Detail {
+        try StrictJSON.decode(type, from: Array(event.data.utf8))
+    }
+}

@@ -1,0 +1,56 @@
+import Contracts
+import Foundation
+import Hummingbird
+import MicroMiddleware
+
+/// What other services ask of the session service.
+struct InternalController: Sendable {
+    let opening: Opening
+    let signOut: SignOut
+    let repository: any SessionRepository
+
+    init(opening: Opening, signOut: SignOut, repository: any SessionRepository) {
+        self.opening = opening
+        self.signOut = signOut
+        self.repository = repository
+    }
+
+    /// Adds the routes to a group at `api/v1/internal`.
+    func addRoutes(to group: some RouterMethods<InternalRequestContext>) {
+        group.post("sessions", use: open)
+        group.post("users/:user_id/password-changed", use: passwordChanged)
+        group.get("revocations", use: revocations)
+    }
+
+    @Sendable private func open(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<CreateSessionAnswer> {
+        let body = try await request.decode(as: CreateSessionRequest.self, context: context)
+        let answer = try await opening.open(body, requestID: context.requestID, deadline: context.deadline)
+        return Envelope(answer, status: .created)
+    }
+
+    @Sendable private func passwordChanged(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<RevokedCount> {
+        guard let user = context.parameters.get("user_id", as: UUID.self) else {
+            throw APIError.invalid("user_id", "must be a UUID")
+        }
+        let notice = try await request.decode(as: PasswordChangedNotice.self, context: context)
+        let count = try await signOut.passwordChanged(
+            of: user, notice, actor: SessionActor(userID: user, requestID: context.requestID),
+            deadline: context.deadline)
+        return Envelope(RevokedCount(revoked: count))
+    }
+
+    @Sendable private func revocations(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<RevocationPage> {
+        let query = request.uri.queryParameters
+        let after = query["after"].flatMap { Int64($0) } ?? 0
+        let limit = query["limit"].flatMap { Int($0) } ?? 1_000
+        let page = try await repository.revocations(
+            after: after, limit: min(max(1, limit), 5_000), now: Date(), deadline: context.deadline.forStatement)
+        return Envelope(page)
+    }
+}

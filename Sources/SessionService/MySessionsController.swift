@@ -1,0 +1,107 @@
+import Contracts
+import Foundation
+import Hummingbird
+import MicroMiddleware
+
+/// What signed-in users see and end of their own sessions.
+struct MySessionsController: Sendable {
+    let repository: any SessionRepository
+    let signOut: SignOut
+    let now: @Sendable () -> Date
+
+    init(repository: any SessionRepository, signOut: SignOut, now: @escaping @Sendable () -> Date = { Date() }) {
+        self.repository = repository
+        self.signOut = signOut
+        self.now = now
+    }
+
+    /// Adds the routes to a group at `api/v1`: under the names of identity's listing and of session's own.
+    func addRoutes(to group: some RouterMethods<AuthenticatedRequestContext>) {
+        for path in ["auth/me/sessions", "sessions"] {
+            group.group(RouterPath(path))
+                .get(use: list)
+                .delete(use: endOthers)
+                .get(":session_id", use: session)
+                .delete(":session_id", use: end)
+        }
+    }
+
+    @Sendable private func list(
+        _ request: Request, context: AuthenticatedRequestContext
+    ) async throws -> ListEnvelope<SessionView> {
+        let identity = context.identity
+        let page = try Page(request)
+        let sessions = try await repository.sessions(
+            of: identity.subject, tenantID: identity.tenantID, now: now(), deadline: context.deadline.forStatement)
+        let items = sessions.dropFirst(page.offset).prefix(page.size)
+        return ListEnvelope(
+            items.map { SessionView($0, current: identity.sessionID) }, total: sessions.count, page: page)
+    }
+
+    @Sendable private func session(
+        _ request: Request, context: AuthenticatedRequestContext
+    ) async throws -> Envelope<SessionView> {
+        let identity = context.identity
+        let session = try await repository.session(
+            try Self.sessionID(context), tenantID: identity.tenantID, deadline: context.deadline.forStatement)
+        guard let session, session.userID == identity.subject, session.isAlive(at: now()) else {
+            throw SessionError.sessionUnknown
+        }
+        return Envelope(SessionView(session, current: identity.sessionID))
+    }
+
+    @Sendable private func end(
+        _ request: Request, context: AuthenticatedRequestContext
+    ) async throws -> Envelope<RevokedCount> {
+        let actor = SessionActor(context, userID: context.identity.subject)
+        try await signOut.end(
+            try Self.sessionID(context), by: context.identity, actor: actor, deadline: context.deadline)
+        return Envelope(RevokedCount(revoked: 1), message: "signed out")
+    }
+
+    @Sendable private func endOthers(
+        _ request: Request, context: AuthenticatedRequestContext
+    ) async throws -> Envelope<RevokedCount> {
+        let actor = SessionActor(context, userID: context.identity.subject)
+        let count = try await signOut.endOthers(by: context.identity, actor: actor, deadline: context.deadline)
+        return Envelope(RevokedCount(revoked: count), message: "every other session is signed out")
+    }
+
+    private static func sessionID(_ context: AuthenticatedRequestContext) throws -> UUID {
+        guard let id = context.parameters.get("session_id", as: UUID.self) else { throw SessionError.sessionUnknown }
+        return id
+    }
+}
+
+/// A session as its user sees it.
+private struct SessionView: Encodable {
+    let id: String
+    let device: String
+    let userAgent: String?
+    let ip: String?
+    let createdAt: Date
+    let lastUsedAt: Date
+    let expiresAt: Date
+    let isCurrent: Bool
+
+    init(_ session: Session, current: UUID) {
+        id = session.id.text
+        device = session.device
+        userAgent = session.userAgent
+        ip = session.ip
+        createdAt = session.createdAt
+        lastUsedAt = session.rotatedAt
+        expiresAt = session.idleExpiresAt
+        isCurrent = session.id == current
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case id, device
+        case userAgent = "user_agent"
+        case ip
+        case createdAt = "created_at"
+        case lastUsedAt = "last_used_at"
+        case expiresAt = "expires_at"
+        case isCurrent = "is_current"
+    }
+}

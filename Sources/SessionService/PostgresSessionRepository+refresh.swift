@@ -1,0 +1,82 @@
+package import ConnectionKit
+import Contracts
+package import Foundation
+import MicroMiddleware
+import Postgres
+
+extension PostgresSessionRepository {
+    /// One statement where the token is the present one, which it is unless something is odd: the condition in `WHERE` is
+    /// ``Session/verdict(on:at:grace:)`` being `rotate`. Of many at once the first gets it; the others waited for its row
+    /// lock, find the generation gone, and are judged by the rule itself.
+    package func refresh(
+        _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
+    ) async throws -> RefreshResult {
+        let idle = lifetime.idleExpiry(from: now, within: .distantFuture)
+        let rotated = try await database.query(
+            """
+            WITH s AS (
+                UPDATE sessions SET generation = generation + 1, rotated_at = \(now),
+                    idle_expires_at = least(\(idle), absolute_expires_at)
+                WHERE id = \(token.sessionID) AND generation = \(token.generation) AND revoked_at IS NULL
+                    AND idle_expires_at > \(now)
+                RETURNING *
+            ), recorded AS (\(Self.refreshed(actor, at: now)))
+            SELECT \(Self.columns) FROM s
+            """, deadline: deadline)
+        if let row = rotated.first {
+            wakeRelay()
+            return .rotated(try Session(row: row))
+        }
+        let result = try await judge(token, lifetime: lifetime, now: now, actor: actor, deadline: deadline)
+        wakeRelay()
+        return result
+    }
+
+    /// The event of a rotation, made of the row that `s` returns.
+    private static func refreshed(_ actor: SessionActor, at now: Date, message: String? = nil) -> SQL {
+        """
+        INSERT INTO outbox (id, type, subject, tenant_id, occurred_at, data)
+        SELECT \(UUID.v7(now: now)), \(EventType.sessionRefreshed.rawValue)::text, s.id::text, s.tenant_id, \(now),
+            json_strip_nulls(json_build_object('actor_id', s.user_id, 'actor_type', 'user', 'session_id', s.id,
+                'ip', \(actor.ip)::text, 'user_agent', \(actor.userAgent)::text,
+                'request_id', \(actor.requestID)::text, 'status', 'success', 'message', \(message)::text))
+        FROM s
+        """
+    }
+
+    private func judge(
+        _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
+    ) async throws -> RefreshResult {
+        try await database.withTransaction(deadline: deadline) { connection in
+            let locked: SQL =
+                "SELECT \(Self.columns) FROM sessions s WHERE s.id = \(token.sessionID) FOR NO KEY UPDATE OF s"
+            guard let session = try await connection.query(locked).first.map(Session.init(row:)) else {
+                return .unknown
+            }
+            switch session.verdict(on: token.generation, at: now, grace: lifetime.grace) {
+            case .revoked: return .revoked
+            case .expired: return .expired
+            case .repeated: return .repeated(session)
+            case .rotate, .ahead:
+                let next = session.rotated(from: token.generation, at: now, lifetime: lifetime)
+                try await connection.query(
+                    """
+                    WITH s AS (
+                        UPDATE sessions SET generation = \(next.generation), rotated_at = \(next.rotatedAt),
+                            idle_expires_at = \(next.idleExpiresAt)
+                        WHERE id = \(next.id) AND tenant_id = \(next.tenantID) RETURNING *
+                    )
+                    \(Self.refreshed(actor, at: now, message: "generation_ahead_of_database"))
+                    """)
+                return .rotated(next)
+            case .reused:
+                let ending = SessionEnding(
+                    .one(session.id), tenantID: session.tenantID, reason: .refreshTokenReused, now: now,
+                    revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
+                let event = try actor.event(.refreshTokenReused, session: session, at: now)
+                try await connection.query(SQL.outboxInsert(event, from: "(SELECT) AS always", at: "now()"))
+                return .reused(try await end(ending, on: connection))
+            }
+        }
+    }
+}

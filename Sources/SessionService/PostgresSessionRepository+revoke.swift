@@ -1,0 +1,115 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+import MicroMiddleware
+import Postgres
+
+extension PostgresSessionRepository {
+    package func revoke(_ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation] {
+        let revocations = try await database.withTransaction(deadline: deadline) { connection in
+            try await end(ending, on: connection)
+        }
+        wakeRelay()
+        return revocations
+    }
+
+    package func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation] {
+        let revocations = try await database.withTransaction(deadline: deadline) { connection in
+            let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
+                .first?.decode(Int64.self, "sequence")
+            let user = Revocation(
+                sequence: sequence ?? 0, kind: .user, subjectID: userID, issuedBefore: ending.now,
+                expiresAt: ending.revokedUntil)
+            try await record([(user, userID)], ending, on: connection)
+            return [user] + (try await end(ending, on: connection))
+        }
+        wakeRelay()
+        return revocations
+    }
+
+    /// Ends what the selection names and is alive, with its revocations and events, in the transaction of `connection`.
+    func end(_ ending: SessionEnding, on connection: PostgresConnection) async throws -> [Revocation] {
+        let rows = try await connection.query(
+            """
+            UPDATE sessions SET revoked_at = \(ending.now), revoked_reason = \(ending.reason.rawValue)
+            WHERE tenant_id = \(ending.tenantID) AND revoked_at IS NULL AND \(Self.condition(ending.selection))
+            RETURNING id, user_id, pg_current_xact_id()::text::bigint AS sequence
+            """)
+        let ended = try rows.map { row in
+            let revocation = Revocation(
+                sequence: try row.decode(Int64.self, "sequence"), kind: .session,
+                subjectID: try row.decode(UUID.self, "id"), issuedBefore: nil, expiresAt: ending.revokedUntil)
+            return (revocation, try row.decode(UUID.self, "user_id"))
+        }
+        try await record(ended, ending, on: connection)
+        return ended.map(\.0)
+    }
+
+    private static func condition(_ selection: SessionSelection) -> SQL {
+        switch selection {
+        case .one(let id): return "id = \(id)"
+        case .oneOf(let user, let id): return "id = \(id) AND user_id = \(user)"
+        case .all(let user, let except, let before):
+            var sql: SQL = "user_id = \(user)"
+            if let except { sql += " AND id <> \(except)" }
+            if let before { sql += " AND auth_time <= \(before)" }
+            return sql
+        }
+    }
+
+    /// Stores revocations, and an event for each, in one statement.
+    private func record(
+        _ ended: [(revocation: Revocation, owner: UUID)], _ ending: SessionEnding, on connection: PostgresConnection
+    ) async throws {
+        guard !ended.isEmpty else { return }
+        let events = try ended.map {
+            try ending.actor.event(
+                $0.revocation, tenantID: ending.tenantID, owner: $0.owner, reason: ending.reason, at: ending.now)
+        }
+        let revocations = ended.map(\.revocation)
+        try await connection.query(
+            """
+            WITH stored AS (
+                INSERT INTO revocations (id, kind, subject, issued_before, tenant_id, expires_at)
+                SELECT r.id, r.kind, r.subject, r.issued_before, \(ending.tenantID), \(ending.revokedUntil)
+                FROM unnest(\(events.map(\.id)), \(revocations.map(\.kind.rawValue)),
+                    \(revocations.map(\.subjectID)), \(revocations.map(\.issuedBefore))::timestamptz[])
+                    AS r (id, kind, subject, issued_before)
+            )
+            INSERT INTO outbox (id, type, subject, tenant_id, occurred_at, data)
+            SELECT e.id, \(EventType.sessionRevoked.rawValue)::text, e.subject, \(ending.tenantID), \(ending.now),
+                e.data::json
+            FROM unnest(\(events.map(\.id)), \(events.map(\.subject)), \(events.map(\.data)))
+                AS e (id, subject, data)
+            """)
+    }
+
+    /// Rows of transactions that were all over when the statement began, so that none can appear behind the cursor.
+    package func revocations(
+        after sequence: Int64, limit: Int, now: Date, deadline: Deadline
+    ) async throws -> RevocationPage {
+        let rows = try await database.query(
+            """
+            WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running)
+            SELECT h.oldest_running, r.sequence, r.kind, r.subject, r.issued_before, r.expires_at
+            FROM horizon h LEFT JOIN LATERAL (
+                SELECT * FROM revocations
+                WHERE sequence > \(sequence) AND sequence < h.oldest_running AND expires_at > \(now)
+                ORDER BY sequence FETCH FIRST \(limit) ROWS WITH TIES
+            ) r ON true
+            ORDER BY r.sequence
+            """, deadline: deadline)
+        let horizon = try rows.first?.decode(Int64.self, "oldest_running") ?? 1
+        let revocations = try rows.filter { !$0.isNull("sequence") }.map { row in
+            Revocation(
+                sequence: try row.decode(Int64.self, "sequence"),
+                kind: Revocation.Kind(rawValue: try row.decode(String.self, "kind")) ?? .session,
+                subjectID: try row.decode(UUID.self, "subject"),
+                issuedBefore: try row.decode(Date?.self, "issued_before"),
+                expiresAt: try row.decode(Date.self, "expires_at"))
+        }
+        let hasMore = revocations.count >= limit
+        let next = hasMore ? revocations.last?.sequence ?? sequence : horizon - 1
+        return RevocationPage(revocations: revocations, next: next, hasMore: hasMore)
+    }
+}

@@ -1,0 +1,141 @@
+package import ConnectionKit
+import Contracts
+package import Foundation
+import MicroMiddleware
+package import Postgres
+
+/// The session database.
+package struct PostgresSessionRepository: SessionRepository {
+    let database: PostgresClient
+    /// Told after a commit that the outbox holds something.
+    let wakeRelay: @Sendable () -> Void
+
+    package init(database: PostgresClient, wakeRelay: @escaping @Sendable () -> Void = {}) {
+        self.database = database
+        self.wakeRelay = wakeRelay
+    }
+
+    package func insert(_ session: Session, actor: SessionActor, deadline: Deadline) async throws -> Session {
+        let event = try actor.event(
+            session.origin == .adopted ? .sessionAdopted : .sessionCreated, session: session, at: session.createdAt)
+        let snapshot = String(decoding: try StrictJSON.encode(session.user), as: UTF8.self)
+        let sql: SQL =
+            """
+            WITH s AS (
+                INSERT INTO sessions (id, tenant_id, user_id, generation, rotated_at, idle_expires_at,
+                    absolute_expires_at, auth_time, amr, must_change_password, user_snapshot, device, user_agent, ip,
+                    origin, created_at)
+                VALUES (\(session.id), \(session.tenantID), \(session.userID), \(session.generation),
+                    \(session.rotatedAt), \(session.idleExpiresAt), \(session.absoluteExpiresAt),
+                    \(session.authenticatedAt), \(session.methods), \(session.mustChangePassword), \(snapshot)::jsonb,
+                    \(session.device), \(session.userAgent), \(session.ip), \(session.origin.rawValue),
+                    \(session.createdAt))
+                ON CONFLICT (id) DO NOTHING RETURNING id
+            ), recorded AS (\(SQL.outboxInsert(event, from: "s", at: "now()")))
+            SELECT id FROM s
+            """
+        let isNew = try await !database.query(sql, deadline: deadline).isEmpty
+        wakeRelay()
+        if isNew { return session }
+        guard let present = try await self.session(session.id, tenantID: session.tenantID, deadline: deadline),
+            present.userID == session.userID
+        else { throw SessionError.sessionTaken }
+        return present
+    }
+
+    package func session(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Session? {
+        let sql: SQL = "SELECT \(Self.columns) FROM sessions s WHERE s.id = \(id) AND s.tenant_id = \(tenantID)"
+        return try await database.query(sql, deadline: deadline).first.map(Session.init(row:))
+    }
+
+    package func owner(of id: UUID, deadline: Deadline) async throws -> SessionOwner? {
+        let row = try await database.query(
+            "SELECT tenant_id, user_id FROM sessions WHERE id = \(id)", deadline: deadline
+        ).first
+        return try row.map {
+            SessionOwner(
+                tenantID: try $0.decode(UUID.self, "tenant_id"), userID: try $0.decode(UUID.self, "user_id"))
+        }
+    }
+
+    package func sessions(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) async throws -> [Session] {
+        let sql: SQL =
+            """
+            SELECT \(Self.columns) FROM sessions s
+            WHERE s.tenant_id = \(tenantID) AND s.user_id = \(userID) AND s.revoked_at IS NULL
+                AND s.idle_expires_at > \(now)
+            ORDER BY s.rotated_at DESC, s.id DESC LIMIT 200
+            """
+        return try await database.query(sql, deadline: deadline).map(Session.init(row:))
+    }
+
+    package func updateSnapshots(
+        of userID: UUID, tenantID: UUID, change: SnapshotChange, deadline: Deadline
+    ) async throws {
+        try await database.query(
+            """
+            UPDATE sessions SET
+                user_snapshot = user_snapshot || jsonb_strip_nulls(jsonb_build_object(
+                    'name', \(change.name)::text, 'username', \(change.username)::text,
+                    'roles', to_jsonb(\(change.roles)::text[]))),
+                must_change_password = coalesce(\(change.mustChangePassword), must_change_password)
+            WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL
+            """, deadline: deadline)
+    }
+
+    package func purge(now: Date, limit: Int, deadline: Deadline) async throws -> Int {
+        let sessions: SQL =
+            """
+            DELETE FROM sessions WHERE id IN (
+                SELECT id FROM sessions WHERE absolute_expires_at < \(now - 7 * 86_400) LIMIT \(limit))
+            """
+        let revocations: SQL =
+            """
+            DELETE FROM revocations WHERE id IN (
+                SELECT id FROM revocations WHERE expires_at < \(now - 3_600) LIMIT \(limit))
+            """
+        return try await database.withConnection(deadline: deadline) { connection in
+            let gone = try await connection.query(sessions).affectedRows
+            return gone + (try await connection.query(revocations).affectedRows)
+        }
+    }
+}
+
+// MARK: - Rows
+
+extension PostgresSessionRepository {
+    static let columns: SQL =
+        """
+        s.id, s.tenant_id, s.user_id, s.generation, s.rotated_at, s.idle_expires_at, s.absolute_expires_at,
+        s.auth_time, s.amr, s.must_change_password, s.user_snapshot, s.device, s.user_agent, s.ip, s.origin,
+        s.created_at, s.revoked_at, s.revoked_reason
+        """
+}
+
+extension Session {
+    init(row: PostgresRow) throws {
+        let snapshot = try row.decode(String.self, "user_snapshot")
+        self.init(
+            id: try row.decode(UUID.self, "id"),
+            user: try StrictJSON.decode(UserSnapshot.self, from: Array(snapshot.utf8)),
+            methods: try row.decode([String].self, "amr"),
+            authenticatedAt: try row.decode(Date.self, "auth_time"),
+            mustChangePassword: try row.decode(Bool.self, "must_change_password"),
+            device: try row.decode(String.self, "device"), userAgent: try row.decode(String?.self, "user_agent"),
+            ip: try row.decode(String?.self, "ip"),
+            origin: Origin(rawValue: try row.decode(String.self, "origin")) ?? .login,
+            generation: try row.decode(Int64.self, "generation"),
+            rotatedAt: try row.decode(Date.self, "rotated_at"),
+            idleExpiresAt: try row.decode(Date.self, "idle_expires_at"),
+            absoluteExpiresAt: try row.decode(Date.self, "absolute_expires_at"),
+            createdAt: try row.decode(Date.self, "created_at"), end: try End(row: row))
+    }
+}
+
+extension Session.End {
+    fileprivate init?(row: PostgresRow) throws {
+        guard let at = try row.decode(Date?.self, "revoked_at") else { return nil }
+        let reason = try row.decode(String?.self, "revoked_reason") ?? ""
+        self.init(at: at, reason: RevocationReason(rawValue: reason) ?? .administrator)
+    }
+}

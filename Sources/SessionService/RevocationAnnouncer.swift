@@ -1,0 +1,66 @@
+package import Contracts
+import ConnectionKit
+import Foundation
+package import Logging
+package import MicroMiddleware
+package import Redis
+import ServiceLifecycle
+
+/// Spreads revocations that the database has stored: into this process's set at once, into Redis beside the request.
+///
+/// Best effort: the event in the outbox is what guarantees that everyone hears. Whoever revokes never waits for Redis.
+package final class RevocationAnnouncer: Service, Sendable {
+    private let set: RevocationSet
+    private let recent: RecentSessions
+    private let redis: RedisClient?
+    private let logger: Logger
+    private let queue: AsyncStream<[Revocation]>
+    private let enqueue: AsyncStream<[Revocation]>.Continuation
+
+    package init(set: RevocationSet, recent: RecentSessions, redis: RedisClient?, logger: Logger) {
+        self.set = set
+        self.recent = recent
+        self.redis = redis
+        self.logger = logger
+        (queue, enqueue) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(10_000))
+    }
+
+    package func announce(_ revocations: [Revocation]) {
+        guard !revocations.isEmpty else { return }
+        for revocation in revocations {
+            set.apply(revocation)
+            if revocation.kind == .session { recent.forget(revocation.subjectID) }
+        }
+        enqueue.yield(revocations)
+    }
+
+    /// Whether this process has heard that the session, or its user, was revoked.
+    func isRevoked(_ session: Session) -> Bool {
+        let claims = AccessTokenClaims(
+            issuer: "", audience: "", subject: session.userID, tenantID: session.tenantID, roles: [],
+            sessionID: session.id, tokenID: UUID(), issuedAt: session.rotatedAt, expiresAt: session.idleExpiresAt,
+            authenticatedAt: session.authenticatedAt, methods: [])
+        return set.contains(claims)
+    }
+
+    /// Writes to Redis until graceful shutdown.
+    package func run() async throws {
+        for await revocations in queue.cancelOnGracefulShutdown() {
+            await write(revocations)
+        }
+    }
+
+    private func write(_ revocations: [Revocation]) async {
+        guard let redis else { return }
+        do {
+            for revocation in revocations {
+                let member = String(decoding: try JSONEncoder().encode(revocation), as: UTF8.self)
+                _ = try await redis.zadd(
+                    RevocationFeed.redisKey, score: Double(revocation.sequence), member: RedisArgument(member),
+                    deadline: .after(.milliseconds(500)))
+            }
+        } catch {
+            logger.debug("a revocation was not written to Redis", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package import Contracts
+package import Foundation
+
+/// One sign-in on one device: which refresh token is in force, until when, and a snapshot of whose it is.
+package struct Session: Sendable, Hashable, Identifiable {
+    package enum Origin: String, Sendable, Hashable {
+        /// Opened by the login itself.
+        case login
+        /// Taken in afterwards: this service was away at the login.
+        case adopted
+    }
+
+    package struct End: Sendable, Hashable {
+        package var at: Date
+        package var reason: RevocationReason
+    }
+
+    package let id: UUID
+    package let tenantID: UUID
+    package let userID: UUID
+    /// The generation of the one refresh token that rotates; the first is 0.
+    package var generation: Int64
+    package var rotatedAt: Date
+    /// When the present refresh token expires: whole seconds, never after `absoluteExpiresAt`.
+    package var idleExpiresAt: Date
+    package var absoluteExpiresAt: Date
+    package var authenticatedAt: Date
+    /// `amr` (RFC 8176).
+    package var methods: [String]
+    package var mustChangePassword: Bool
+    package var user: UserSnapshot
+    /// What the user agent most likely is, in two or three words.
+    package var device: String
+    package var userAgent: String?
+    package var ip: String?
+    package var origin: Origin
+    package var createdAt: Date
+    package var end: End?
+
+    /// A session that begins now.
+    package init(
+        id: UUID, user: UserSnapshot, methods: [String], authenticatedAt: Date, mustChangePassword: Bool,
+        userAgent: String?, ip: String?, origin: Origin, lifetime: SessionLifetime, now: Date
+    ) {
+        let end = lifetime.absoluteExpiry(from: now)
+        self.init(
+            id: id, user: user, methods: methods, authenticatedAt: authenticatedAt,
+            mustChangePassword: mustChangePassword, device: DeviceName.from(userAgent), userAgent: userAgent, ip: ip,
+            origin: origin, generation: 0, rotatedAt: now, idleExpiresAt: lifetime.idleExpiry(from: now, within: end),
+            absoluteExpiresAt: end, createdAt: now, end: nil)
+    }
+
+    /// A session as a store has it.
+    init(
+        id: UUID, user: UserSnapshot, methods: [String], authenticatedAt: Date, mustChangePassword: Bool,
+        device: String, userAgent: String?, ip: String?, origin: Origin, generation: Int64, rotatedAt: Date,
+        idleExpiresAt: Date, absoluteExpiresAt: Date, createdAt: Date, end: End?
+    ) {
+        self.id = id
+        self.tenantID = user.tenantID
+        self.userID = user.id
+        self.generation = generation
+        self.rotatedAt = rotatedAt
+        self.idleExpiresAt = idleExpiresAt
+        self.absoluteExpiresAt = absoluteExpiresAt
+        self.authenticatedAt = authenticatedAt
+        self.methods = methods
+        self.mustChangePassword = mustChangePassword
+        self.user = user
+        self.device = device
+        self.userAgent = userAgent
+        self.ip = ip
+        self.origin = origin
+        self.createdAt = createdAt
+        self.end = end
+    }
+
+    /// Whether the session may be used at a moment.
+    package func isAlive(at now: Date) -> Bool {
+        end == nil && now < idleExpiresAt
+    }
+}
+
+/// Why a session ended.
+package enum RevocationReason: String, Sendable, Hashable {
+    case logout
+    case revokedByUser = "revoked_by_user"
+    case refreshTokenReused = "refresh_token_reused"
+    case passwordChanged = "password_changed"
+    case userDisabled = "user_disabled"
+    case userDeleted = "user_deleted"
+    case administrator
+}

@@ -1,0 +1,15 @@
+internal import Contracts
+package import MicroMiddleware
+
+extension SessionError: APIErrorConvertible {
+    package var apiError: APIError {
+        switch self {
+        case .refreshTokenInvalid: APIError(.refreshTokenInvalid)
+        case .refreshTokenReused: APIError(.refreshTokenReused)
+        case .sessionRevoked: APIError(.tokenRevoked)
+        case .sessionUnknown: APIError(.notFound, "There is no such session.")
+        case .nothingToEnd: APIError(.tokenInvalid, "A refresh token or an access token is needed.")
+        case .sessionTaken: APIError(.conflict)
+        }
+    }
+}

@@ -1,0 +1,14 @@
+/// Why the session service did not do what it was asked for.
+package enum SessionError: Error, Sendable, Equatable {
+    /// Not a refresh token of ours, or its session is gone or has expired.
+    case refreshTokenInvalid
+    /// An older generation: its family has just been revoked.
+    case refreshTokenReused
+    case sessionRevoked
+    /// There is no such session of this user.
+    case sessionUnknown
+    /// Neither a refresh token nor an access token was given.
+    case nothingToEnd
+    /// The id belongs to somebody else's session.
+    case sessionTaken
+}

@@ -1,0 +1,143 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+
+/// Who asks for a change of sessions, for the event that tells of it.
+package struct SessionActor: Sendable {
+    package var userID: UUID?
+    package var ip: String?
+    package var userAgent: String?
+    package var requestID: String?
+
+    package init(userID: UUID? = nil, ip: String? = nil, userAgent: String? = nil, requestID: String? = nil) {
+        self.userID = userID
+        self.ip = ip
+        self.userAgent = userAgent
+        self.requestID = requestID
+    }
+}
+
+/// Which sessions of a tenant end together.
+package enum SessionSelection: Sendable, Hashable {
+    case one(UUID)
+    /// One, if it is this user's.
+    case oneOf(user: UUID, id: UUID)
+    /// All of a user, without one, and if a moment is given only those authenticated until then.
+    case all(user: UUID, except: UUID?, authenticatedUntil: Date?)
+}
+
+/// An end of sessions: which, why, when.
+package struct SessionEnding: Sendable {
+    package var selection: SessionSelection
+    package var tenantID: UUID
+    package var reason: RevocationReason
+    package var now: Date
+    /// How long verifiers must remember it.
+    package var revokedUntil: Date
+    package var actor: SessionActor
+
+    package init(
+        _ selection: SessionSelection, tenantID: UUID, reason: RevocationReason, now: Date, revokedUntil: Date,
+        actor: SessionActor
+    ) {
+        self.selection = selection
+        self.tenantID = tenantID
+        self.reason = reason
+        self.now = now
+        self.revokedUntil = revokedUntil
+        self.actor = actor
+    }
+}
+
+/// What a refresh came to.
+package enum RefreshResult: Sendable {
+    case rotated(Session)
+    /// The successor that was given before.
+    case repeated(Session)
+    case reused([Revocation])
+    case revoked
+    case expired
+    case unknown
+}
+
+/// The store of sessions. Whatever changes something also writes the event that tells of it, or nothing at all.
+package protocol SessionRepository: Sendable {
+    /// Opens a session. When there is one of that id already it is returned as it is.
+    func insert(_ session: Session, actor: SessionActor, deadline: Deadline) async throws -> Session
+
+    /// Applies ``Session/verdict(on:at:grace:)``, alone on the session's row.
+    func refresh(
+        _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
+    ) async throws -> RefreshResult
+
+    func session(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Session?
+
+    /// Whose session an id is, for somebody who has proved with a refresh token that it is theirs.
+    func owner(of id: UUID, deadline: Deadline) async throws -> SessionOwner?
+
+    /// A user's live sessions, the most recently used first, at most 200.
+    func sessions(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) async throws -> [Session]
+
+    /// Ends the selected sessions that are alive, and stores a revocation for each.
+    func revoke(_ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
+
+    /// As ``revoke(_:deadline:)`` for all of a user's sessions, and refuses every token of the user that was issued
+    /// before, whatever sessions are known.
+    func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
+
+    /// Brings the snapshots of a user's live sessions up to date: what is `nil` stays as it is.
+    func updateSnapshots(of userID: UUID, tenantID: UUID, change: SnapshotChange, deadline: Deadline) async throws
+
+    /// Revocations in force that became visible after a sequence, and the sequence to ask with next.
+    func revocations(after sequence: Int64, limit: Int, now: Date, deadline: Deadline) async throws -> RevocationPage
+
+    /// Deletes what no longer means anything, at most `limit` rows of each kind.
+    /// - Returns: how many rows went.
+    func purge(now: Date, limit: Int, deadline: Deadline) async throws -> Int
+}
+
+/// An authentic refresh token, as the store looks at it.
+package struct RefreshClaim: Sendable, Hashable {
+    package var sessionID: UUID
+    package var generation: Int64
+
+    package init(sessionID: UUID, generation: Int64) {
+        self.sessionID = sessionID
+        self.generation = generation
+    }
+}
+
+/// What an event of identity changes in the snapshots of a user's sessions.
+package struct SnapshotChange: Sendable, Hashable {
+    package var name: String?
+    package var username: String?
+    package var roles: [String]?
+    package var mustChangePassword: Bool?
+
+    package init(
+        name: String? = nil, username: String? = nil, roles: [String]? = nil, mustChangePassword: Bool? = nil
+    ) {
+        self.name = name
+        self.username = username
+        self.roles = roles
+        self.mustChangePassword = mustChangePassword
+    }
+
+    func apply(to session: inout Session) {
+        if let name { session.user.name = name }
+        if let username { session.user.username = username }
+        if let roles { session.user.roles = roles }
+        if let mustChangePassword { session.mustChangePassword = mustChangePassword }
+    }
+}
+
+/// Whose session it is.
+package struct SessionOwner: Sendable, Hashable {
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(tenantID: UUID, userID: UUID) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+}

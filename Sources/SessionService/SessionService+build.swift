@@ -1,0 +1,101 @@
+import Contracts
+import Foundation
+import Hummingbird
+package import MicroMiddleware
+import Postgres
+import RabbitMQ
+import Redis
+import ServiceLifecycle
+
+/// Composes the session service: refresh tokens, devices, revocation. It asks no other service for anything.
+package func buildSessionService(settings: ServiceSettings) async throws -> ServiceApplication {
+    let telemetry = try Telemetry(settings: settings)
+    let security = try ServiceSecurity.signing(settings: settings)
+
+    var databaseConfiguration = try PostgresConfiguration(url: settings.value(.databaseURL))
+    databaseConfiguration.poolSize = try settings.value(.databasePoolSize)
+    databaseConfiguration.applicationName = "session"
+    let database = PostgresClient(configuration: databaseConfiguration, logger: telemetry.logger)
+    let events = try EventProducer(
+        source: .session, database: database, settings: settings, telemetry: telemetry)
+    let redis = RedisClient(
+        configuration: try RedisConfiguration(url: settings.value(.redisURL)), logger: telemetry.logger)
+    let broker = try RabbitMQConfiguration(url: settings.value(.rabbitMQURL))
+    let feed = RevocationFeed(
+        set: security.revocations, broker: broker, redis: redis, session: nil, logger: telemetry.logger)
+
+    let repository = PostgresSessionRepository(database: database, wakeRelay: { events.outbox.wake() })
+    let rules = SessionRules(
+        repository: repository, lifetime: try SessionConfiguration(settings: settings).lifetime, security: security,
+        tokens: try security.issuer(settings: settings), redis: redis, telemetry: telemetry)
+    let consumer = EventConsumer(
+        queue: EventTopology.sessionQueue, configuration: broker, metrics: telemetry.metrics,
+        logger: telemetry.logger
+    ) { try await rules.identityEvents.apply($0) }
+
+    let router = try Router.service(telemetry, settings: settings)
+    rules.addRoutes(to: router, security: security, events: events)
+
+    let housekeeping = Housekeeping(
+        repository: repository, revocations: security.revocations, logger: telemetry.logger)
+    return ServiceApplication(
+        name: "session", settings: settings, telemetry: telemetry, router: router,
+        services: [database, redis, rules.announcer] + events.services + [feed, consumer, housekeeping],
+        health: health(security, database: database, redis: redis, events: events),
+        migration: try settings.value(.databaseMigrate)
+            ? DatabaseMigration(
+                database, directory: try settings.value(.migrationsDirectory) + "/session", importance: .degrading,
+                logger: telemetry.logger)
+            : nil)
+}
+
+/// Without its database the service still refreshes, with tokens of five minutes: so that does not take it out of
+/// traffic. Without keys it can do nothing.
+private func health(
+    _ security: ServiceSecurity, database: PostgresClient, redis: RedisClient, events: EventProducer
+) -> HealthRegistry {
+    let health = HealthRegistry()
+    health.register("signing keys") { _ in try security.ring.selfTest(uses: [.access, .refresh]) }
+    health.register("database", .degrading) { try await database.ping(deadline: $0) }
+    health.register("rabbitmq", .degrading) { _ in try Unavailable.unless(events.publisher.isAvailable, "RabbitMQ") }
+    health.register("redis", .degrading) { try await redis.ping(deadline: $0) }
+    return health
+}
+
+/// The rules of the service over one store.
+struct SessionRules {
+    let repository: any SessionRepository
+    let announcer: RevocationAnnouncer
+    let opening: Opening
+    let refresh: Refresh
+    let signOut: SignOut
+    let identityEvents: IdentityEvents
+
+    init(
+        repository: any SessionRepository, lifetime: SessionLifetime, security: ServiceSecurity,
+        tokens: any AccessTokenMinting, redis: RedisClient?, telemetry: Telemetry
+    ) {
+        self.repository = repository
+        let codec = RefreshTokenCodec(ring: security.ring)
+        let recent = RecentSessions()
+        announcer = RevocationAnnouncer(
+            set: security.revocations, recent: recent, redis: redis, logger: telemetry.logger)
+        opening = Opening(repository: repository, codec: codec, lifetime: lifetime, recent: recent)
+        refresh = Refresh(
+            repository: repository, codec: codec, tokens: tokens, lifetime: lifetime, recent: recent,
+            announcer: announcer)
+        signOut = SignOut(repository: repository, codec: codec, lifetime: lifetime, announcer: announcer)
+        identityEvents = IdentityEvents(
+            opening: opening, signOut: signOut, repository: repository, logger: telemetry.logger)
+    }
+
+    func addRoutes(to router: Router<BaseRequestContext>, security: ServiceSecurity, events: EventProducer) {
+        let api = router.group("api/v1")
+        RefreshController(refresh: refresh, signOut: signOut, verify: security.verifyToken).addRoutes(to: api)
+        MySessionsController(repository: repository, signOut: signOut).addRoutes(
+            to: api.authenticated(verify: security.verifyToken))
+        let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
+        InternalController(opening: opening, signOut: signOut, repository: repository).addRoutes(to: internalOnly)
+        events.controller.addRoutes(to: internalOnly)
+    }
+}

@@ -1,0 +1,108 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+package import MicroMiddleware
+
+/// Ending sessions: one's own present one, another of one's own, or all others.
+package struct SignOut: Sendable {
+    let repository: any SessionRepository
+    let codec: RefreshTokenCodec
+    let lifetime: SessionLifetime
+    let announcer: RevocationAnnouncer
+    let now: @Sendable () -> Date
+
+    package init(
+        repository: any SessionRepository, codec: RefreshTokenCodec, lifetime: SessionLifetime,
+        announcer: RevocationAnnouncer, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.repository = repository
+        self.codec = codec
+        self.lifetime = lifetime
+        self.announcer = announcer
+        self.now = now
+    }
+
+    /// Ends the session of the access token, and that of the refresh token where it is another one's of the same tenant.
+    /// A refresh token alone will do. Doing it twice is as good as once.
+    package func signOut(
+        identity: AccessTokenClaims?, refreshToken: String?, actor: SessionActor, deadline: Deadline
+    ) async throws {
+        var ended: Set<UUID> = []
+        if let identity {
+            try await end(.one(identity.sessionID), of: identity.tenantID, .logout, actor, deadline)
+            ended.insert(identity.sessionID)
+        }
+        guard let refreshToken else { return }
+        let token: RefreshToken
+        do {
+            token = try codec.decode(refreshToken)
+        } catch {
+            // Beside a good access token, a refresh token that has expired is nothing to complain about.
+            if identity != nil { return }
+            throw error
+        }
+        guard !ended.contains(token.sessionID) else { return }
+        guard let session = try await repository.owner(of: token.sessionID, deadline: deadline.forStatement) else {
+            return
+        }
+        var actor = actor
+        actor.userID = actor.userID ?? session.userID
+        try await end(.one(token.sessionID), of: session.tenantID, .logout, actor, deadline)
+    }
+
+    /// - Throws: ``SessionError/sessionUnknown`` when the user has no such live session.
+    package func end(
+        _ sessionID: UUID, by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
+    ) async throws {
+        let count = try await end(
+            .oneOf(user: identity.subject, id: sessionID), of: identity.tenantID, .revokedByUser, actor, deadline)
+        guard count > 0 else { throw SessionError.sessionUnknown }
+    }
+
+    /// - Returns: how many sessions that were.
+    package func endOthers(
+        by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
+        let others = SessionSelection.all(
+            user: identity.subject, except: identity.sessionID, authenticatedUntil: nil)
+        return try await end(others, of: identity.tenantID, .revokedByUser, actor, deadline)
+    }
+
+    /// A password was changed at a moment: what was signed in with the one before ends.
+    @discardableResult
+    package func passwordChanged(
+        of user: UUID, _ notice: PasswordChangedNotice, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
+        let others = SessionSelection.all(
+            user: user, except: notice.keptSessionID, authenticatedUntil: notice.changedAt)
+        let count = try await end(others, of: notice.tenantID, .passwordChanged, actor, deadline)
+        try await repository.updateSnapshots(
+            of: user, tenantID: notice.tenantID, change: SnapshotChange(mustChangePassword: false),
+            deadline: deadline.forStatement)
+        return count
+    }
+
+    /// A user was disabled or deleted: nothing of theirs is accepted any more.
+    package func endEverything(
+        of user: UUID, tenantID: UUID, reason: RevocationReason, at time: Date, actor: SessionActor, deadline: Deadline
+    ) async throws {
+        let ending = SessionEnding(
+            .all(user: user, except: nil, authenticatedUntil: time), tenantID: tenantID, reason: reason, now: time,
+            revokedUntil: lifetime.revokedUntil(from: now()), actor: actor)
+        announcer.announce(try await repository.revokeUser(user, ending, deadline: deadline.forStatement))
+    }
+
+    @discardableResult
+    private func end(
+        _ selection: SessionSelection, of tenantID: UUID, _ reason: RevocationReason, _ actor: SessionActor,
+        _ deadline: Deadline
+    ) async throws -> Int {
+        let now = now()
+        let ending = SessionEnding(
+            selection, tenantID: tenantID, reason: reason, now: now, revokedUntil: lifetime.revokedUntil(from: now),
+            actor: actor)
+        let revocations = try await repository.revoke(ending, deadline: deadline.forStatement)
+        announcer.announce(revocations)
+        return revocations.count
+    }
+}
