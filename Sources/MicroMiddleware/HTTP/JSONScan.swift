@@ -44,8 +44,14 @@ enum JSONScan {
     /// Whether the next byte that is no blank is a colon, so that the string before it is a field's name.
     static func isFollowedByColon(_ bytes: [UInt8], _ start: Int) -> Bool {
         var index = start
-        while index < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[index]) { index += 1 }
-        return index < bytes.count && bytes[index] == UInt8(ascii: ":")
+        while index < bytes.count {
+            switch bytes[index] {
+            case 0x20, 0x09, 0x0A, 0x0D: index += 1
+            case UInt8(ascii: ":"): return true
+            default: return false
+            }
+        }
+        return false
     }
 
     private static func holdsNUL(_ text: ArraySlice<UInt8>) -> Bool {
