@@ -9,8 +9,10 @@ import Redis
 import ServiceLifecycle
 
 /// Composes the identity service: users, their passwords, and signing in.
-package func buildIdentityService(settings: ServiceSettings) async throws -> ServiceApplication {
-    let telemetry = try Telemetry(settings: settings)
+package func buildIdentityService(
+    settings: ServiceSettings, telemetry: Telemetry? = nil
+) async throws -> ServiceApplication {
+    let telemetry = try telemetry ?? Telemetry(settings: settings)
     let configuration = try IdentityConfiguration(settings: settings)
     let security = try ServiceSecurity.signing(settings: settings)
 

@@ -7,8 +7,10 @@ import ServiceLifecycle
 
 /// Composes the profile service. So far it starts, migrates, publishes what its outbox holds and answers for its health:
 /// profiles, avatars and preferences follow.
-package func buildProfileService(settings: ServiceSettings) async throws -> ServiceApplication {
-    let telemetry = try Telemetry(settings: settings)
+package func buildProfileService(
+    settings: ServiceSettings, telemetry: Telemetry? = nil
+) async throws -> ServiceApplication {
+    let telemetry = try telemetry ?? Telemetry(settings: settings)
     let security = try ServiceSecurity.verifying(settings: settings)
 
     var databaseConfiguration = try PostgresConfiguration(url: settings.value(.databaseURL))

@@ -8,8 +8,10 @@ import Redis
 import ServiceLifecycle
 
 /// Composes the session service: refresh tokens, devices, revocation. It asks no other service for anything.
-package func buildSessionService(settings: ServiceSettings) async throws -> ServiceApplication {
-    let telemetry = try Telemetry(settings: settings)
+package func buildSessionService(
+    settings: ServiceSettings, telemetry: Telemetry? = nil
+) async throws -> ServiceApplication {
+    let telemetry = try telemetry ?? Telemetry(settings: settings)
     let security = try ServiceSecurity.signing(settings: settings)
 
     var databaseConfiguration = try PostgresConfiguration(url: settings.value(.databaseURL))
