@@ -130,9 +130,9 @@ let package = Package(
         library(
             "Bench",
             [
-                "ConnectionKit", "Contracts", "LocalStack", "MicroMiddleware", "Passwords", "Postgres", httpClient,
-                hummingbird, httpTypes, lifecycle, logging, nioCore, subprocess, system,
-            ]),
+                "ConnectionKit", "Contracts", "Gateway", "LocalStack", "MicroMiddleware", "Passwords", "Postgres",
+                httpClient, hummingbird, httpTypes, lifecycle, logging, subprocess, system,
+            ] + nio),
         .executableTarget(
             name: "authms",
             dependencies: [

@@ -55,7 +55,7 @@ struct FailureTests {
                 let answer = try await gateway.get("/mfa/api/v1/stall")
                 #expect(answer.hasPrefix("HTTP/1.1 504 Gateway Timeout\r\n"))
                 #expect(answer.contains("\"code\":504001"))
-                #expect(ContinuousClock.now - start < .milliseconds(1_000))
+                #expect(ContinuousClock.now - start < .seconds(5))
             }
         }
     }

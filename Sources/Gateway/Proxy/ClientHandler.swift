@@ -38,7 +38,11 @@ final class ClientHandler: ChannelDuplexHandler {
     /// Index in the loop's list of clients.
     var slot = -1
     var context: ChannelHandlerContext?
-    var peer = ""
+    /// The client's address, as text. Read from the channel, which knows it also for a stream; the context does not.
+    private(set) lazy var peer: String = {
+        let address = context?.channel.remoteAddress ?? context?.channel.parent?.remoteAddress
+        return address?.ipAddress ?? "unknown"
+    }()
     var phase = Phase.idle
     var exchange: Exchange
     var upstream: UpstreamHandler?
@@ -64,8 +68,6 @@ final class ClientHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let address = context.remoteAddress ?? context.channel.parent?.remoteAddress
-        peer = address?.ipAddress ?? "unknown"
         loop.add(self)
     }
 

@@ -1,5 +1,5 @@
 internal import Dispatch
-internal import Logging
+package import Logging
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -11,7 +11,7 @@ internal import Synchronization
 /// SIGTERM and SIGINT: the first asks, the second ends the process, and so does the time that stopping may take.
 ///
 /// Signals are handled on a queue of their own, so that a process whose threads all hang can still be ended.
-final class TerminationSignals: Sendable {
+package final class TerminationSignals: Sendable {
     private let received: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
     private let queue = DispatchQueue(label: "authms.signals")
@@ -20,7 +20,7 @@ final class TerminationSignals: Sendable {
     private let count = Atomic<Int>(0)
 
     /// - Parameter timeout: How long after the first signal the process ends itself.
-    init(timeout: Duration, logger: Logger) {
+    package init(timeout: Duration, logger: Logger) {
         (received, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         signal(SIGPIPE, SIG_IGN)
         sources = [SIGTERM, SIGINT].map { [queue] number in
@@ -45,12 +45,12 @@ final class TerminationSignals: Sendable {
     }
 
     /// Returns at the first signal, or when the task is cancelled.
-    func first() async {
+    package func first() async {
         for await _ in received { return }
     }
 
     /// Stops listening for signals.
-    func finish() {
+    package func finish() {
         for (number, source) in sources {
             source.cancel()
             signal(number, SIG_DFL)

@@ -1,0 +1,102 @@
+internal import Logging
+package import MicroMiddleware
+internal import RabbitMQ
+internal import Redis
+internal import ServiceLifecycle
+
+/// The gateway as a process: its data plane, and what it runs beside it.
+package struct GatewayApplication: Service {
+    let settings: ServiceSettings
+    let telemetry: Telemetry
+    let server: GatewayServer
+    let services: [any Service]
+
+    /// Runs until the surrounding `ServiceGroup` shuts down or the task is cancelled.
+    package func run() async throws {
+        try await makeGroup().run()
+    }
+
+    /// Runs until SIGTERM or SIGINT, then drains; a second signal ends the process at once.
+    package func runUntilSignalled() async throws {
+        let group = try makeGroup()
+        let signals = TerminationSignals(
+            timeout: try settings.value(.shutdownTimeout), logger: telemetry.logger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                await signals.first()
+                await group.triggerGracefulShutdown()
+            }
+            defer { tasks.cancelAll() }
+            try await group.run()
+        }
+        signals.finish()
+    }
+
+    private func makeGroup() throws -> ServiceGroup {
+        let members: [any Service] = services + [server]
+        var configuration = ServiceGroupConfiguration(
+            services: members.map {
+                .init(
+                    service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup)
+            }, logger: telemetry.logger)
+        configuration.maximumGracefulShutdownDuration = try settings.value(.shutdownTimeout)
+        return ServiceGroup(configuration: configuration)
+    }
+}
+
+/// Composes the gateway.
+///
+/// - Throws: one sentence when a setting, the route document, the keys or the certificate cannot be used.
+package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throws -> GatewayApplication {
+    let configuration = try GatewayConfiguration(settings: settings)
+    let (ring, watcher) = try verificationKeys(settings, telemetry)
+    let revocations = RevocationSet()
+    let verifier = TokenVerifier(
+        ring: ring, issuer: configuration.issuer, audience: try settings.value(.tokenAudience),
+        revocations: revocations)
+    let own = OwnEndpoints(
+        issuer: configuration.issuer, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
+        metricsText: { telemetry.metrics.prometheusText() }, isReady: { !ring.keys.isEmpty })
+    let server = try GatewayServer(
+        configuration: configuration, verifier: verifier, endpoints: own, metrics: telemetry.metrics,
+        logger: telemetry.logger)
+    var services = try revocationServices(settings, telemetry, revocations)
+    if let watcher { services.append(watcher) }
+    return GatewayApplication(settings: settings, telemetry: telemetry, server: server, services: services)
+}
+
+/// What keeps the revocation set fresh. The gateway starts, and verifies, with all of it down.
+private func revocationServices(
+    _ settings: ServiceSettings, _ telemetry: Telemetry, _ revocations: RevocationSet
+) throws -> [any Service] {
+    guard let broker = try settings.valueIfPresent(.rabbitMQURL) else {
+        telemetry.logger.warning("rabbitmq.url is not set: a revoked token is good until it expires")
+        return []
+    }
+    let redis = try settings.valueIfPresent(.redisURL).map {
+        RedisClient(configuration: try RedisConfiguration(url: $0), logger: telemetry.logger)
+    }
+    let session = try settings.valueIfPresent(.internalSecret).map { secret in
+        let credential = try ServiceCredential(service: "gateway", secret: secret)
+        return ServiceClient(target: "session", baseURL: try settings.value(.sessionURL)) {
+            try credential.issue(for: "session")
+        }
+    }
+    let feed = RevocationFeed(
+        set: revocations, broker: try RabbitMQConfiguration(url: broker), redis: redis, session: session,
+        logger: telemetry.logger)
+    return (redis.map { [$0] } ?? []) + [feed]
+}
+
+/// The keys that verify: those of `JWT_SECRET` for whoever configures it, else the published ones, watched.
+private func verificationKeys(
+    _ settings: ServiceSettings, _ telemetry: Telemetry
+) throws -> (KeyRing, KeyFileWatcher?) {
+    if let secret = try settings.valueIfPresent(.jwtSecret) {
+        return (try .shared(secret: secret, previous: try settings.valueIfPresent(.previousJWTSecret)), nil)
+    }
+    let path = try settings.value(.publicKeysFile)
+    let ring = try KeyRing.verificationOnly(jwksFile: path)
+    return (ring, KeyFileWatcher(path: path, ring: ring, logger: telemetry.logger))
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Gateway
+import NIOCore
+import Testing
+
+@Suite("The gateway's own paths, and browsers")
+struct OwnEndpointTests {
+    @Test("Keys, discovery and liveness are answered with every service down")
+    func everythingDown() async throws {
+        try await GatewayFixture.run { gateway in
+            await gateway.upstream.stop()
+            let keys = try await gateway.get("/.well-known/jwks.json", token: nil)
+            #expect(keys.hasPrefix("HTTP/1.1 200 OK"))
+            #expect(keys.contains("Cache-Control: public, max-age=300"))
+            #expect(keys.hasSuffix("{\"keys\":[]}"))
+            let discovery = try await gateway.get("/.well-known/openid-configuration", token: nil)
+            #expect(discovery.contains("\"jwks_uri\":\"https://authms.local/.well-known/jwks.json\""))
+            #expect(try await gateway.get("/livez", token: nil).hasPrefix("HTTP/1.1 200 OK"))
+            #expect(try await gateway.get("/readyz", token: nil).hasPrefix("HTTP/1.1 200 OK"))
+        }
+    }
+
+    @Test("Health tells which service answers, and turns unhealthy when none does")
+    func health() async throws {
+        try await GatewayFixture.run { configuration in
+            configuration.probeInterval = .milliseconds(30)
+        } _: { gateway in
+            try await waitFor { try await gateway.get("/health", token: nil).contains("{\"status\":\"healthy\"") }
+            await gateway.upstream.stop()
+            try await waitFor {
+                let answer = try await gateway.get("/health", token: nil)
+                return answer.hasPrefix("HTTP/1.1 503") && answer.contains("\"mfa\":{\"status\":\"unhealthy\"}")
+            }
+        }
+    }
+
+    @Test("Another method on one of the gateway's own paths is answered 405")
+    func methods() async throws {
+        try await GatewayFixture.run { gateway in
+            let answer = try await gateway.exchange("DELETE /livez HTTP/1.1\r\nHost: g\r\n\r\n")
+            #expect(answer.contains("\"code\":405001"))
+            let trace = try await gateway.exchange("TRACE /mfa/api/v1/x HTTP/1.1\r\nHost: g\r\n\r\n")
+            #expect(trace.contains("\"code\":405001"))
+        }
+    }
+
+    @Test("A preflight of an allowed origin is answered without a token and without a service, to be remembered")
+    func preflight() async throws {
+        try await GatewayFixture.run { gateway in
+            let request =
+                "OPTIONS /mfa/api/v1/x HTTP/1.1\r\nHost: g\r\nAccess-Control-Request-Method: PUT\r\n"
+                + "Access-Control-Request-Headers: authorization\r\n"
+            let allowed = try await gateway.exchange("\(request)Origin: http://localhost:5173\r\n\r\n")
+            #expect(allowed.hasPrefix("HTTP/1.1 204 No Content\r\n"))
+            #expect(allowed.contains("Access-Control-Allow-Origin: http://localhost:5173"))
+            #expect(allowed.contains("Access-Control-Max-Age: 7200"))
+            let refused = try await gateway.exchange("\(request)Origin: http://evil.test\r\n\r\n")
+            #expect(refused.hasPrefix("HTTP/1.1 403"))
+            #expect(!refused.contains("Access-Control-Allow-Origin"))
+            #expect(gateway.upstream.seen.requests.isEmpty)
+        }
+    }
+
+    @Test("An allowed origin may read the answer, errors included; another may not")
+    func crossOrigin() async throws {
+        try await GatewayFixture.run { gateway in
+            for token in ["good", "bad"] {
+                let answer = try await gateway.get(
+                    "/mfa/api/v1/x", token: token, headers: ["Origin: http://localhost:5173"])
+                #expect(answer.contains("Access-Control-Allow-Origin: http://localhost:5173"))
+                #expect(answer.contains("Vary: Origin"))
+            }
+            let other = try await gateway.get("/mfa/api/v1/x", headers: ["Origin: http://evil.test"])
+            #expect(!other.contains("Access-Control"))
+        }
+    }
+
+    /// Waits until `condition` holds, for at most five seconds.
+    private func waitFor(_ condition: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(5)
+        while ContinuousClock.now < deadline {
+            if try await condition() { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        Issue.record("what was waited for did not happen within five seconds")
+    }
+}
