@@ -131,7 +131,7 @@ let package = Package(
             "Bench",
             [
                 "ConnectionKit", "Contracts", "Gateway", "LocalStack", "MicroMiddleware", "Passwords", "Postgres",
-                httpClient, hummingbird, httpTypes, lifecycle, logging, subprocess, system,
+                crypto, httpClient, hummingbird, httpTypes, lifecycle, logging, subprocess, system,
             ] + nio),
         .executableTarget(
             name: "authms",
