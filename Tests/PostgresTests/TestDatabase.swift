@@ -35,6 +35,7 @@ extension Deadline {
 }
 
 /// Tries until `body` succeeds: for what becomes true a little later.
+@discardableResult
 func eventually<Value>(
     within duration: Duration = .seconds(20), _ body: () async throws -> Value
 ) async throws -> Value {
