@@ -139,6 +139,7 @@ let package = Package(
                 "IdentityService", "SessionService", "ProfileService", "MFAService", "AuditService", "Gateway",
                 "LocalStack", "Bench", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
                 "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: houseRules),

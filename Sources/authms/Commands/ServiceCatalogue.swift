@@ -1,3 +1,5 @@
+import AuditService
+import Gateway
 import IdentityService
 import LocalStack
 import MFAService
@@ -18,8 +20,10 @@ enum ServiceCatalogue {
             try await buildProfileService(settings: settings, telemetry: telemetry).runUntilSignalled()
         case .mfa:
             try await buildMFAService(settings: settings, telemetry: telemetry).runUntilSignalled()
-        default:
-            throw LocalStackError(.usage, "The service \(role.rawValue) is not built yet.")
+        case .audit:
+            try await buildAuditService(settings: settings, telemetry: telemetry).runUntilSignalled()
+        case .gateway:
+            try await buildGateway(settings: settings, telemetry: telemetry).runUntilSignalled()
         }
     }
 }

@@ -43,10 +43,9 @@ struct Up: AsyncParsableCommand {
             changed: { display.show($0) },
             becameReady: {
                 let seconds = startedAt.duration(to: .now).formatted(.units(fractionalPart: .show(length: 1)))
-                let welcome = Welcome(plan: plan)
                 guard withServices else { return display.say("Ready after \(seconds), without services.") }
-                let administrator = try await welcome.firstAdministrator()
-                display.say(welcome.text(readyAfter: seconds, administrator: administrator))
+                let administrator = try await Administrator.makeFirst(in: plan)
+                display.say(Welcome(plan: plan).text(readyAfter: seconds, administrator: administrator))
             },
             stopping: { display.say("\nStopping everything in order; the data stays.") })
         var logger = Logger(label: "authms") { StreamLogHandler.standardError(label: $0) }

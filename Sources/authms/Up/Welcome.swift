@@ -5,11 +5,6 @@ import LocalStack
 struct Welcome {
     let plan: StackPlan
 
-    /// Makes the first administrator where an earlier start has not; nil when there is one already.
-    func firstAdministrator() async throws -> Administrator? {
-        nil
-    }
-
     func text(readyAfter seconds: String, administrator: Administrator?) -> String {
         let gateway = plan.layout.url(of: .gateway)
         var lines = [
