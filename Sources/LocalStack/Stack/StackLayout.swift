@@ -32,18 +32,22 @@ package enum ServiceRole: String, CaseIterable, Sendable {
 package struct StackLayout: Sendable {
     /// The checkout: `migrations/` and `configs/` lie in it.
     package let repository: String
-    /// `.authms` in the checkout.
+    /// `.authms` in the checkout, or what `AUTHMS_HOME` names.
     package let root: String
     /// Added to every port, so that two checkouts can run at once.
     package let portOffset: Int
 
-    package init(repository: String, portOffset: Int = 0) {
+    /// - Parameter root: where the stack keeps all it makes; `.authms` in the checkout when nil.
+    package init(repository: String, root: String? = nil, portOffset: Int = 0) {
         self.repository = repository
-        root = "\(repository)/.authms"
+        self.root = root ?? "\(repository)/.authms"
         self.portOffset = portOffset
     }
 
     /// The layout of the checkout that holds the current directory or, failing that, the program itself.
+    ///
+    /// `AUTHMS_HOME` names another directory than its `.authms`, and `AUTHMS_PORT_OFFSET` shifts every port: with both, a
+    /// second stack runs beside the first.
     package static func find(environment: [String: String]) throws(LocalStackError) -> StackLayout {
         var offset = 0
         if let text = environment["AUTHMS_PORT_OFFSET"] {
@@ -53,13 +57,15 @@ package struct StackLayout: Sendable {
             }
             offset = number
         }
+        let home = environment["AUTHMS_HOME"].map { URL(filePath: $0).standardizedFileURL.path(percentEncoded: false) }
         let starts = [FileManager.default.currentDirectoryPath, currentExecutable]
         for start in starts {
             var directory = URL(filePath: start).standardizedFileURL
             while directory.path(percentEncoded: false) != "/" {
                 let path = directory.path(percentEncoded: false).trimmingSuffix("/")
                 if Files.exists("\(path)/migrations"), Files.exists("\(path)/configs") {
-                    return StackLayout(repository: path, portOffset: offset)
+                    return StackLayout(
+                        repository: path, root: home?.trimmingSuffix("/"), portOffset: offset)
                 }
                 directory = directory.deletingLastPathComponent()
             }
