@@ -1,0 +1,72 @@
+"""A private suite for the tests: started from the built binary, on ports and in a directory of its own."""
+
+import pathlib
+import secrets
+import tempfile
+
+import httpx
+import pytest
+
+from suite import Suite
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def repository():
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def suite():
+    with tempfile.TemporaryDirectory(prefix="authms-e2e-") as home:
+        running = Suite(REPOSITORY, pathlib.Path(home))
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.fixture(scope="session")
+def http(suite):
+    with httpx.Client(base_url=suite.gateway, timeout=15) as client:
+        yield client
+
+
+class Account:
+    """A user who has registered, and what it takes to act for them."""
+
+    def __init__(self, http, email=None, password=PASSWORD):
+        self.http = http
+        self.email = email or f"user-{secrets.token_hex(8)}@example.org"
+        self.password = password
+        answer = http.post(
+            "/identity/api/v1/auth/register", json={"email": self.email, "password": password}
+        )
+        assert answer.status_code == 201, answer.text
+        self.id = answer.json()["data"]["user_id"]
+
+    def login(self):
+        answer = self.http.post(
+            "/identity/api/v1/auth/login", json={"identity": self.email, "password": self.password}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    def refresh(self, refresh_token):
+        return self.http.post("/identity/api/v1/auth/refresh", json={"refresh_token": refresh_token})
+
+    def me(self, access_token):
+        return self.http.get("/identity/api/v1/auth/me", headers={"Authorization": f"Bearer {access_token}"})
+
+
+@pytest.fixture
+def account(http):
+    return Account(http)
+
+
+@pytest.fixture
+def make_account(http):
+    return lambda **options: Account(http, **options)

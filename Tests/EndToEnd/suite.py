@@ -1,0 +1,114 @@
+"""Starts, breaks and stops a private suite through the command line, as an operator would."""
+
+import json
+import os
+import pathlib
+import shlex
+import signal
+import socket
+import subprocess
+
+import httpx
+
+from waiting import until
+
+DATABASES = ("identity", "profile", "session", "mfa", "audit")
+
+
+def free_offset():
+    """A port offset at which the suite's main ports are free."""
+    for offset in range(2_000, 15_000, 250):
+        try:
+            for port in (11080, 11001, 11002, 11004, 11005, 11013, 11101, 11113, 11172, 11174, 11179):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port + offset))
+        except OSError:
+            continue
+        return offset
+    raise RuntimeError("no free range of ports")
+
+
+class Suite:
+    def __init__(self, repository: pathlib.Path, home: pathlib.Path):
+        self.repository = repository
+        self.home = home
+        self.binary = os.environ.get("AUTHMS", str(repository / ".build" / "release" / "authms"))
+        self.offset = free_offset()
+        self.environment = {
+            **os.environ,
+            "AUTHMS_HOME": str(home),
+            "AUTHMS_PORT_OFFSET": str(self.offset),
+        }
+        self.gateway = f"http://127.0.0.1:{11080 + self.offset}"
+        self.process = None
+        self.log = None
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self):
+        home = self.home
+        home.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
+        self.log = open(home / "up.log", "wb")
+        self.process = subprocess.Popen(
+            [self.binary, "up"],
+            cwd=self.repository,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        until(self.is_ready, seconds=120, every=0.25, saying=f"the suite is ready (see {home}/up.log)")
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(
+                f"authms up ended with {self.process.returncode}:\n{(self.home / 'up.log').read_text()[-4000:]}"
+            )
+        try:
+            return httpx.get(f"{self.gateway}/health", timeout=2).json()["status"] == "healthy"
+        except (httpx.HTTPError, ValueError, KeyError):
+            return False
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise AssertionError("authms up did not stop within 60 s of Ctrl-C") from None
+        if self.log:
+            self.log.close()
+
+    # -- the operator's commands --------------------------------------------------------------------------------------
+
+    def authms(self, *arguments, check=True, timeout=60):
+        done = subprocess.run(
+            [self.binary, *arguments],
+            cwd=self.repository,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"authms {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def env(self):
+        """What `authms env` prints, as a dictionary."""
+        pairs = {}
+        for line in self.authms("env").stdout.splitlines():
+            line = line.removeprefix("export ")
+            if "=" in line and not line.startswith("#"):
+                name, value = line.split("=", 1)
+                pairs[name] = shlex.split(value)[0] if value else ""
+        return pairs
+
+    def status(self):
+        return json.loads(self.authms("status", "--json").stdout)
+
+    def service_url(self, service):
+        ports = {"identity": 11001, "profile": 11002, "session": 11004, "mfa": 11005, "audit": 11013}
+        return f"http://127.0.0.1:{ports[service] + self.offset}"
