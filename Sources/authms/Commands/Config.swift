@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 import MicroMiddleware
 
 struct Config: ParsableCommand {
@@ -10,7 +11,7 @@ struct Config: ParsableCommand {
             abstract: "Prints every key with type, range, default and meaning, as Markdown.")
 
         func run() {
-            Local.say(ConfigurationCatalogue().markdown)
+            Local.say(ConfigurationCatalogue(services: [gatewayConfigurationSection]).markdown)
         }
     }
 }
