@@ -52,7 +52,7 @@ struct HealthTests {
         health.register("stuck", .required) { _ in try await Task.sleep(for: .seconds(60)) }
         let start = ContinuousClock.now
         #expect(await !health.report().isReady)
-        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(ContinuousClock.now - start < .seconds(30))
     }
 
     @Test("Over HTTP it is 200 or 503 with each check; liveness is 200 all the same")

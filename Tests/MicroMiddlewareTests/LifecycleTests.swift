@@ -66,12 +66,12 @@ struct LifecycleTests {
         let journal = Journal()
         try await withRunningService { onListening in
             try application(
-                journal, services: [], settings: settings(["http.drain_delay": "400ms"]), onListening: onListening)
+                journal, services: [], settings: settings(["http.drain_delay": "3s"]), onListening: onListening)
         } _: { port, group in
             let client = ServiceClient(target: "demo", baseURL: "http://127.0.0.1:\(port)") { "none" }
             await group.triggerGracefulShutdown()
             var status = 0
-            let deadline = Deadline.after(.milliseconds(300))
+            let deadline = Deadline.after(.milliseconds(2_500))
             while status != 503, !deadline.hasPassed {
                 do throws(ServiceCallError) {
                     _ = try await client.call(

@@ -45,7 +45,8 @@ struct ServiceClientTests {
             }
             group.get("slow") { _, context in
                 script.journal.note("slow")
-                try await Task.sleep(for: .seconds(2))
+                try await Task.sleep(for: .seconds(3))
+                script.journal.note("slow ended")
                 return Envelope("late")
             }
             group.get("odd") { _, _ in "not json" }
@@ -129,12 +130,12 @@ struct ServiceClientTests {
 
     @Test("A call ends at its deadline, whatever the target does")
     func deadline() async throws {
-        try await withStub(Script()) { client in
-            let start = ContinuousClock.now
+        let script = Script()
+        try await withStub(script) { client in
             let error = await #expect(throws: ServiceCallError.self) {
                 try await client.get("/internal/slow", as: String.self, scope: scope(.milliseconds(100)))
             }
-            #expect(ContinuousClock.now - start < .seconds(1))
+            #expect(!script.journal.all.contains("slow ended"))
             guard case .deadlineExceeded = error else {
                 Issue.record("\(String(describing: error))")
                 return
@@ -146,7 +147,6 @@ struct ServiceClientTests {
     func cancellation() async throws {
         let script = Script()
         try await withStub(script) { client in
-            let start = ContinuousClock.now
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
                     await #expect(throws: ServiceCallError.self) {
@@ -157,7 +157,7 @@ struct ServiceClientTests {
                 try? await script.journal.wait(for: "slow")
                 group.cancelAll()
             }
-            #expect(ContinuousClock.now - start < .seconds(1))
+            #expect(!script.journal.all.contains("slow ended"))
         }
     }
 
@@ -174,20 +174,25 @@ struct ServiceClientTests {
         }
     }
 
-    @Test("Where nobody listens it fails in milliseconds, then the breaker refuses without trying")
+    @Test("Where nobody listens it fails at once, then the breaker refuses without trying")
     func refused() async throws {
-        let client = ServiceClient(target: "nobody", baseURL: "http://127.0.0.1:1") { "none" }
-        let start = ContinuousClock.now
-        for _ in 0..<20 {
-            let error = await #expect(throws: ServiceCallError.self) {
-                try await client.post("/", body: ["a": 1], as: NoAnswer.self, scope: scope())
+        var fastest = Duration.seconds(60)
+        for _ in 0..<10 {
+            let client = ServiceClient(target: "nobody", baseURL: "http://127.0.0.1:1") { "none" }
+            for _ in 0..<3 {
+                let start = ContinuousClock.now
+                let error = await #expect(throws: ServiceCallError.self) {
+                    try await client.post("/", body: ["a": 1], as: NoAnswer.self, scope: scope())
+                }
+                fastest = min(fastest, ContinuousClock.now - start)
+                guard case .unavailable(_, mayHaveActed: false) = error else {
+                    Issue.record("\(String(describing: error))")
+                    return
+                }
             }
-            guard case .unavailable(_, mayHaveActed: false) = error else {
-                Issue.record("\(String(describing: error))")
-                return
-            }
+            #expect(!client.isAvailable)
         }
-        #expect(ContinuousClock.now - start < .seconds(1))
-        #expect(!client.isAvailable)
+        // Had it been tried until the connect timeout, not even the fastest would be under half a second.
+        #expect(fastest < .milliseconds(250))
     }
 }
