@@ -167,6 +167,16 @@ let package = Package(
                 "Gateway", "MicroMiddleware", "Contracts", "ConnectionKit", httpClient, hummingbird, httpTypes,
                 lifecycle, logging,
             ] + nio),
+        tests(
+            "IdentityService",
+            [
+                "IdentityService", "MicroMiddleware", "Contracts", "ConnectionKit", "Passwords", "Postgres", logging,
+            ]),
+        tests(
+            "SessionService",
+            [
+                "SessionService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", logging,
+            ]),
         tests("LocalStack", ["LocalStack", "ConnectionKit"]),
         tests(
             "Integration",

@@ -33,4 +33,13 @@ package struct BootstrapAnswer: Codable, Sendable {
         case email
         case oneTimePassword = "one_time_password"
     }
+
+    /// The identifier in lower case, as everywhere outside of Swift.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(created, forKey: .created)
+        try container.encodeIfPresent(userID?.text, forKey: .userID)
+        try container.encode(email, forKey: .email)
+        try container.encodeIfPresent(oneTimePassword, forKey: .oneTimePassword)
+    }
 }

@@ -43,4 +43,19 @@ package struct PendingSession: Codable, Sendable, Hashable {
         case userAgent = "user_agent"
         case requestID = "request_id"
     }
+
+    /// Identifiers in lower case, as everywhere outside of Swift.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(actorID.text, forKey: .actorID)
+        try container.encode(sessionID.text, forKey: .sessionID)
+        try container.encode(roles, forKey: .roles)
+        try container.encode(methods, forKey: .methods)
+        try container.encode(authenticatedAt, forKey: .authenticatedAt)
+        try container.encode(mustChangePassword, forKey: .mustChangePassword)
+        try container.encode(userCreatedAt, forKey: .userCreatedAt)
+        try container.encodeIfPresent(ip, forKey: .ip)
+        try container.encodeIfPresent(userAgent, forKey: .userAgent)
+        try container.encodeIfPresent(requestID, forKey: .requestID)
+    }
 }

@@ -3,10 +3,10 @@ package import Foundation
 
 /// The `data` of `session.revoked`: the revocation that every verifier applies, beside who did it.
 package struct SessionRevokedDetail: Codable, Sendable {
-    package var actorID: UUID?
+    package var actorID: String?
     package var actorType: String
-    package var sessionID: UUID?
-    package var userID: UUID?
+    package var sessionID: String?
+    package var userID: String?
     package var ip: String?
     package var userAgent: String?
     package var requestID: String?
@@ -44,8 +44,8 @@ extension SessionActor {
         try DomainEvent(
             type: .sessionRevoked, subject: revocation.subjectID.text, tenantID: tenantID, time: time,
             data: SessionRevokedDetail(
-                actorID: userID, actorType: userID == nil ? "service" : "user",
-                sessionID: revocation.kind == .session ? revocation.subjectID : nil, userID: owner, ip: ip,
+                actorID: userID?.text, actorType: userID == nil ? "service" : "user",
+                sessionID: revocation.kind == .session ? revocation.subjectID.text : nil, userID: owner.text, ip: ip,
                 userAgent: userAgent, requestID: requestID, status: .success, message: reason.rawValue,
                 revocation: revocation))
     }

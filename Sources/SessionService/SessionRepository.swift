@@ -123,7 +123,7 @@ package struct SnapshotChange: Sendable, Hashable {
         self.mustChangePassword = mustChangePassword
     }
 
-    func apply(to session: inout Session) {
+    package func apply(to session: inout Session) {
         if let name { session.user.name = name }
         if let username { session.user.username = username }
         if let roles { session.user.roles = roles }

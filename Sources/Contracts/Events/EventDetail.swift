@@ -47,4 +47,18 @@ package struct EventDetail: Sendable, Hashable, Codable {
         self.message = message
         self.details = details
     }
+
+    /// Identifiers in lower case, as everywhere outside of Swift; what is absent is left out.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(actorID?.text, forKey: .actorID)
+        try container.encodeIfPresent(actorType, forKey: .actorType)
+        try container.encodeIfPresent(sessionID?.text, forKey: .sessionID)
+        try container.encodeIfPresent(ip, forKey: .ip)
+        try container.encodeIfPresent(userAgent, forKey: .userAgent)
+        try container.encodeIfPresent(requestID, forKey: .requestID)
+        try container.encodeIfPresent(status, forKey: .status)
+        try container.encodeIfPresent(message, forKey: .message)
+        try container.encodeIfPresent(details, forKey: .details)
+    }
 }

@@ -1,0 +1,52 @@
+import Contracts
+import Foundation
+import SessionService
+import Testing
+
+@Suite("Rules of sessions")
+struct SessionRuleTests {
+    @Test(
+        "A device has a name that its owner recognises",
+        arguments: [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Safari/604.1",
+                "Safari on iPhone"
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0",
+                "Edge on Windows"
+            ),
+            ("curl/8.5.0", "curl"), ("", "Unknown device"),
+        ])
+    func deviceNames(userAgent: String, name: String) {
+        #expect(DeviceName.from(userAgent) == name)
+    }
+
+    @Test("The database being down, a session seen within the hour is remembered, for its own token")
+    func remembers() {
+        let recent = RecentSessions(capacity: 4)
+        let session = Example.session(of: Example.user())
+        recent.remember(session, at: Example.now)
+        let claim = RefreshClaim(sessionID: session.id, generation: 0)
+        #expect(recent.session(for: claim, at: Example.now + 3_599) == session)
+        #expect(recent.session(for: claim, at: Example.now + 3_601) == nil)
+        let rotated = session.rotated(from: 4, at: Example.now, lifetime: Example.lifetime)
+        recent.remember(rotated, at: Example.now)
+        #expect(recent.session(for: claim, at: Example.now) == nil)
+        recent.forget(session.id)
+        #expect(recent.session(for: RefreshClaim(sessionID: session.id, generation: 5), at: Example.now) == nil)
+    }
+
+    @Test("What is remembered is bounded")
+    func bounded() {
+        let recent = RecentSessions(capacity: 4)
+        let sessions = (0..<20).map { _ in Example.session(of: Example.user()) }
+        for session in sessions { recent.remember(session, at: Example.now) }
+        let kept = sessions.filter {
+            recent.session(for: RefreshClaim(sessionID: $0.id, generation: 0), at: Example.now) != nil
+        }
+        #expect(kept.count <= 4)
+        #expect(kept.contains { $0.id == sessions.last?.id })
+    }
+}
