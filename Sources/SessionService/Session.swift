@@ -13,6 +13,11 @@ package struct Session: Sendable, Hashable, Identifiable {
     package struct End: Sendable, Hashable {
         package var at: Date
         package var reason: RevocationReason
+
+        package init(at: Date, reason: RevocationReason) {
+            self.at = at
+            self.reason = reason
+        }
     }
 
     package let id: UUID

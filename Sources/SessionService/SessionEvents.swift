@@ -1,5 +1,5 @@
 package import Contracts
-package import Foundation
+import Foundation
 
 /// The `data` of `session.revoked`: the revocation that every verifier applies, beside who did it.
 package struct SessionRevokedDetail: Codable, Sendable {

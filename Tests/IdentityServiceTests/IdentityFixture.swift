@@ -1,0 +1,85 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import IdentityService
+import Logging
+import MicroMiddleware
+import Postgres
+import Synchronization
+import TestSupport
+
+/// The stores that the contract suite runs on.
+enum IdentityStore: String, CaseIterable, Sendable {
+    case memory, postgres
+
+    func make() async throws -> any IdentityRepository {
+        switch self {
+        case .memory: return InMemoryIdentityRepository()
+        case .postgres:
+            let url = try await TestPostgres.shared().createDatabase()
+            let client = PostgresClient(
+                configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
+            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            _ = try await PostgresMigrator(client).migrate(
+                try MigrationSet(directory: root.appending(path: "migrations/identity").path()),
+                deadline: .after(.seconds(30)))
+            return PostgresIdentityRepository(database: client)
+        }
+    }
+}
+
+/// Hashes nothing, and counts how often it was asked to.
+final class CountingHasher: PasswordHashing {
+    private let counted = Mutex(0)
+    /// What a hash made with today's parameters begins with.
+    let mark: String
+
+    init(mark: String = "v1") {
+        self.mark = mark
+    }
+
+    var runs: Int { counted.withLock { $0 } }
+
+    func hash(_ password: String, deadline: Deadline) -> String {
+        counted.withLock { $0 += 1 }
+        return "\(mark):\(password)"
+    }
+
+    func verify(_ password: String, against hash: String, deadline: Deadline) -> PasswordVerdict {
+        counted.withLock { $0 += 1 }
+        let matches = hash.hasSuffix(":\(password)")
+        return PasswordVerdict(matches: matches, needsRehash: matches && !hash.hasPrefix(mark))
+    }
+
+    func verifyAgainstNothing(_ password: String, deadline: Deadline) {
+        counted.withLock { $0 += 1 }
+    }
+}
+
+/// A session service that is there, or is away.
+struct FakeSessions: SessionOpening {
+    struct Away: Error {}
+    var isAway = false
+
+    func open(_ request: CreateSessionRequest, scope: RequestScope) throws -> CreateSessionAnswer {
+        if isAway { throw Away() }
+        return CreateSessionAnswer(
+            refreshToken: "refresh-\(request.sessionID.text)", refreshExpiresAt: Date() + 3_600)
+    }
+
+    func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) throws {
+        if isAway { throw Away() }
+    }
+}
+
+struct FakeTokens: AccessTokenMinting {
+    func mint(_ grant: AccessTokenGrant) -> MintedAccessToken {
+        let roles = grant.mustChangePassword ? "" : grant.user.roles.joined(separator: ",")
+        return MintedAccessToken(token: "access[\(roles)]", expiresIn: 1_800)
+    }
+}
+
+func makeOrigin() -> RequestOrigin {
+    RequestOrigin(ip: "192.0.2.1", userAgent: "test", scope: RequestScope(deadline: .after(.seconds(10))))
+}

@@ -1,0 +1,112 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import IdentityService
+import MicroMiddleware
+import Testing
+
+@Suite("Every store of users", .serialized)
+struct IdentityRepositoryContract {
+    @Test("keeps identities unique in their tenant, however they are written", arguments: IdentityStore.allCases)
+    func unique(store: IdentityStore) async throws {
+        let registration = Registration(repository: try await store.make(), hasher: CountingHasher())
+        let form = RegistrationForm(
+            email: "ann@example.org", username: "ann", phone: "+49301234567", password: "correct horse")
+        let user = try await registration.register(form, origin: makeOrigin())
+        #expect(user.roles == ["member"])
+        let again: [(IdentifierKind, RegistrationForm)] = [
+            (.email, RegistrationForm(email: "ANN@example.org", password: "correct horse")),
+            (.username, RegistrationForm(username: "Ann", password: "correct horse")),
+            (.phone, RegistrationForm(phone: "0049 30 1234567", password: "correct horse")),
+        ]
+        for (kind, form) in again {
+            await #expect(throws: IdentityError.alreadyRegistered(kind)) {
+                _ = try await registration.register(form, origin: makeOrigin())
+            }
+        }
+        await #expect(throws: IdentityError.tenantUnknown) {
+            _ = try await registration.register(
+                RegistrationForm(email: "x@example.org", password: "correct horse", tenantID: UUID()),
+                origin: makeOrigin())
+        }
+    }
+
+    @Test("records a login only while the password is the one that was seen", arguments: IdentityStore.allCases)
+    func guardsLogin(store: IdentityStore) async throws {
+        let repository = try await store.make()
+        let user = try await registered(in: repository)
+        let origin = makeOrigin()
+        func record(_ hash: String) async throws -> Date? {
+            try await repository.recordSignIn(
+                user.id, tenantID: user.tenantID, seenHash: hash, rehashed: nil,
+                event: try event(.loginSucceeded, user), deadline: origin.scope.deadline)
+        }
+        #expect(try await record("v1:correct horse") != nil)
+        let changed = try await repository.changePassword(
+            user.id, tenantID: user.tenantID, seenHash: "v1:correct horse", newHash: "v1:other",
+            event: try event(.passwordChanged, user), deadline: origin.scope.deadline)
+        #expect(changed != nil)
+        #expect(try await record("v1:correct horse") == nil)
+        let twice = try await repository.changePassword(
+            user.id, tenantID: user.tenantID, seenHash: "v1:correct horse", newHash: "v1:third",
+            event: try event(.passwordChanged, user), deadline: origin.scope.deadline)
+        #expect(twice == nil)
+    }
+
+    @Test("shows and changes nothing across tenants", arguments: IdentityStore.allCases)
+    func isolation(store: IdentityStore) async throws {
+        let repository = try await store.make()
+        let user = try await registered(in: repository)
+        let (tenant, deadline) = (UUID(), makeOrigin().scope.deadline)
+        #expect(try await repository.account(user.id, tenantID: tenant, deadline: deadline) == nil)
+        guard case .tenantUnknown = try await repository.lookUp(.guess("ann"), tenantID: tenant, deadline: deadline)
+        else {
+            Issue.record("an unknown tenant is unknown")
+            return
+        }
+        #expect(try await repository.users(tenantID: tenant, offset: 0, limit: 10, deadline: deadline).total == 0)
+        let disabled = try await repository.setStatus(
+            .disabled, of: user.id, tenantID: tenant, event: try event(.userDisabled, user), deadline: deadline)
+        #expect(disabled == nil)
+        let login = try await repository.recordSignIn(
+            user.id, tenantID: tenant, seenHash: "v1:correct horse", rehashed: nil,
+            event: try event(.loginSucceeded, user), deadline: deadline)
+        #expect(login == nil)
+    }
+
+    @Test("makes one first owner, of many that ask at once", arguments: IdentityStore.allCases)
+    func firstOwner(store: IdentityStore) async throws {
+        let bootstrap = Bootstrap(repository: try await store.make(), hasher: CountingHasher())
+        let created = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for index in 0..<8 {
+                group.addTask {
+                    let request = BootstrapRequest(email: "root\(index)@example.org")
+                    return try await bootstrap.createOwner(request, origin: makeOrigin()).created
+                }
+            }
+            return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(created == 1)
+    }
+
+    @Test("updates what is given and keeps the rest", arguments: IdentityStore.allCases)
+    func updates(store: IdentityStore) async throws {
+        let repository = try await store.make()
+        let user = try await registered(in: repository)
+        let updated = try await repository.update(
+            user.id, tenantID: user.tenantID, name: "Ann Lee", username: nil, event: try event(.userUpdated, user),
+            deadline: makeOrigin().scope.deadline)
+        #expect(updated?.name == "Ann Lee")
+        #expect(updated?.username == "ann")
+        #expect(updated?.roles == ["member"])
+    }
+
+    private func registered(in repository: any IdentityRepository) async throws -> User {
+        try await Registration(repository: repository, hasher: CountingHasher()).register(
+            RegistrationForm(username: "ann", password: "correct horse"), origin: makeOrigin())
+    }
+
+    private func event(_ type: EventType, _ user: User) throws -> DomainEvent {
+        try DomainEvent(type: type, subject: user.id.text, tenantID: user.tenantID, data: EventDetail())
+    }
+}
