@@ -9,6 +9,7 @@ struct BenchCommand: AsyncParsableCommand {
     func run() async throws {
         var results = try await VerifyBench.run()
         results += try await PasswordBench.run()
+        results += try await GatewayBench().run()
         for result in results { Local.say("\(result)") }
     }
 }
