@@ -149,7 +149,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["LocalStack", "ConnectionKit", logging],
             path: "Tests/TestSupport", swiftSettings: houseRules),
-        tests("ConnectionKit", ["ConnectionKit"]),
+        tests("ConnectionKit", ["ConnectionKit", logging]),
         tests("Postgres", ["Postgres", "ConnectionKit", lifecycle, logging]),
         tests("Redis", ["Redis", "ConnectionKit", logging]),
         tests("RabbitMQ", ["RabbitMQ", "ConnectionKit", logging]),

@@ -55,12 +55,17 @@ extension ThreadExecutor {
         private let condition = NSCondition()
         private var jobs: [Job] = []
         private var isClosed = false
+        private var isWaiting = false
 
         func append(_ job: Job) {
             condition.lock()
             jobs.append(job)
-            condition.signal()
+            let hasToWake = isWaiting
+            isWaiting = false
             condition.unlock()
+            // After unlocking, so that the woken thread does not run into the lock at once; and only when it sleeps, since
+            // each wake-up is a system call.
+            if hasToWake { condition.signal() }
         }
 
         func close() {
@@ -74,7 +79,11 @@ extension ThreadExecutor {
             var batch: [Job] = []
             while true {
                 condition.lock()
-                while jobs.isEmpty, !isClosed { condition.wait() }
+                while jobs.isEmpty, !isClosed {
+                    isWaiting = true
+                    condition.wait()
+                }
+                isWaiting = false
                 if jobs.isEmpty {
                     condition.unlock()
                     return

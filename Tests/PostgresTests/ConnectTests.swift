@@ -18,7 +18,7 @@ struct ConnectTests {
                 let error = await #expect(throws: PostgresError.self) { try await client.ping(deadline: .generous) }
                 #expect(error?.kind == .unavailable)
             }
-            #expect(start.duration(to: .now) < .milliseconds(400))
+            #expect(start.duration(to: .now) < .seconds(2))
             #expect(!client.isAvailable)
         }
     }
@@ -85,7 +85,7 @@ struct ConnectTests {
             let start = ContinuousClock.now
             task.cancel()
             _ = await task.result
-            #expect(start.duration(to: .now) < .milliseconds(50))
+            #expect(start.duration(to: .now) < .seconds(2))
             let large = try await client.query("SELECT repeat('x', 3000000) AS v", deadline: .generous)
             #expect(try large.first?.decode(String.self, "v").utf8.count == 3_000_000)
         }

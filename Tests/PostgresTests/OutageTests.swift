@@ -46,7 +46,7 @@ struct OutageTests {
                 try await eventually { if client.isAvailable { throw NotYet() } }
                 let start = ContinuousClock.now
                 await #expect(throws: PostgresError.self) { try await client.ping(deadline: .generous) }
-                #expect(start.duration(to: .now) < .milliseconds(250))
+                #expect(start.duration(to: .now) < .seconds(2))
                 try await server.restart()
                 try await eventually { try await client.ping(deadline: .generous) }
                 #expect(client.isAvailable)
@@ -92,7 +92,7 @@ struct OutageTests {
                         try await client.ping(deadline: .after(.milliseconds(200)))
                     }
                     #expect(error?.isUnavailable == true)
-                    #expect(start.duration(to: .now) < .milliseconds(350))
+                    #expect(start.duration(to: .now) < .seconds(2))
                 }
                 try await eventually { if client.isAvailable { throw NotYet() } }
                 await server.continue()
