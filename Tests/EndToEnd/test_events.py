@@ -94,7 +94,7 @@ def test_every_stream_is_gap_free_and_chained(subscription, make_account):
 
 def audit_counts(suite, user):
     """How many audit records there are of each action for one user."""
-    with psycopg.connect(suite.env()["AUDIT_DATABASE_SUPERUSER_URL"]) as connection:
+    with psycopg.connect(suite.env()["AUDIT_DATABASE_URL"]) as connection:
         rows = connection.execute(
             "SELECT action, count(*) FROM audit_records"
             " WHERE target_id = %(user)s OR operator_id = %(user)s GROUP BY action",

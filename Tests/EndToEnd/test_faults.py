@@ -76,7 +76,7 @@ class Load:
 
 def records(suite):
     """Audit records of registrations and logins, by user."""
-    with psycopg.connect(suite.env()["AUDIT_DATABASE_SUPERUSER_URL"]) as connection:
+    with psycopg.connect(suite.env()["AUDIT_DATABASE_URL"]) as connection:
         found = connection.execute(
             "SELECT target_id, action, count(*), count(DISTINCT id) FROM audit_records"
             " WHERE action IN ('identity.user.registered', 'identity.login.succeeded') GROUP BY 1, 2"
@@ -88,7 +88,7 @@ def heads(suite):
     """The last numbered position of each producer's stream, from its own database; nothing may wait for a number."""
     positions = {}
     for service in ("identity", "session"):
-        with psycopg.connect(suite.env()[f"{service.upper()}_DATABASE_SUPERUSER_URL"]) as connection:
+        with psycopg.connect(suite.env()[f"{service.upper()}_DATABASE_URL"]) as connection:
             assert connection.execute("SELECT count(*) FROM outbox").fetchone()[0] == 0
             head, count, highest = connection.execute(
                 "SELECT (SELECT position FROM stream_head), count(*), max(position) FROM stream_events"
@@ -100,7 +100,7 @@ def heads(suite):
 
 def complete(suite):
     """How far the audit service says that it holds each producer's stream, without a gap and with every link checked."""
-    with psycopg.connect(suite.env()["AUDIT_DATABASE_SUPERUSER_URL"]) as connection:
+    with psycopg.connect(suite.env()["AUDIT_DATABASE_URL"]) as connection:
         rows = connection.execute("SELECT source, complete_to, conflict FROM audit_streams").fetchall()
     assert all(conflict is None for _, _, conflict in rows), rows
     return {source.rsplit("/", 1)[-1]: position for source, position, _ in rows if position}
