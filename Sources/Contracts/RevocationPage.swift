@@ -1,4 +1,5 @@
-/// `GET /api/v1/internal/revocations?after=…&limit=…`: revocations in force, in the order in which they became visible.
+/// `GET /api/v1/internal/revocations?after=…&limit=…`: revocations in force. One may come again on the next page: taking it
+/// in twice changes nothing.
 package struct RevocationPage: Codable, Sendable, Hashable {
     package var revocations: [Revocation]
     /// What to ask with next; less than `after` when the session database was restored to the past, in which case to

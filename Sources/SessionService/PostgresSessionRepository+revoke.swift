@@ -84,7 +84,8 @@ extension PostgresSessionRepository {
             """)
     }
 
-    /// Rows of transactions that were all over when the statement began, so that none can appear behind the cursor.
+    /// All that is visible; but the cursor stops short of the oldest transaction that still runs (anywhere in the
+    /// cluster), since its rows may yet appear behind others. So a reader may see a row again, and never misses one.
     package func revocations(
         after sequence: Int64, limit: Int, now: Date, deadline: Deadline
     ) async throws -> RevocationPage {
@@ -93,8 +94,7 @@ extension PostgresSessionRepository {
             WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running)
             SELECT h.oldest_running, r.sequence, r.kind, r.subject, r.issued_before, r.expires_at
             FROM horizon h LEFT JOIN LATERAL (
-                SELECT * FROM revocations
-                WHERE sequence > \(sequence) AND sequence < h.oldest_running AND expires_at > \(now)
+                SELECT * FROM revocations WHERE sequence > \(sequence) AND expires_at > \(now)
                 ORDER BY sequence FETCH FIRST \(limit) ROWS WITH TIES
             ) r ON true
             ORDER BY r.sequence
@@ -108,8 +108,9 @@ extension PostgresSessionRepository {
                 issuedBefore: try row.decode(Date?.self, "issued_before"),
                 expiresAt: try row.decode(Date.self, "expires_at"))
         }
-        let hasMore = revocations.count >= limit
-        let next = hasMore ? revocations.last?.sequence ?? sequence : horizon - 1
-        return RevocationPage(revocations: revocations, next: next, hasMore: hasMore)
+        let isFull = revocations.count >= limit
+        let reached = isFull ? revocations.last?.sequence ?? sequence : horizon - 1
+        let next = min(reached, horizon - 1)
+        return RevocationPage(revocations: revocations, next: next, hasMore: isFull && next > sequence)
     }
 }
