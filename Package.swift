@@ -177,6 +177,12 @@ let package = Package(
             [
                 "SessionService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", logging,
             ]),
+        tests(
+            "AuditService",
+            [
+                "AuditService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "RabbitMQ", hummingbird,
+                httpClient, nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), lifecycle, logging,
+            ]),
         tests("LocalStack", ["LocalStack", "ConnectionKit"]),
         tests(
             "Integration",

@@ -20,6 +20,12 @@ package struct ChainFault: Sendable, Hashable, CustomStringConvertible {
     package let sequence: Int64
     package let recordID: UUID?
 
+    package init(kind: Kind, sequence: Int64, recordID: UUID?) {
+        self.kind = kind
+        self.sequence = sequence
+        self.recordID = recordID
+    }
+
     package var description: String {
         "record \(sequence) is \(kind.rawValue)" + (recordID.map { " (\($0.uuidString.lowercased()))" } ?? "")
     }

@@ -117,7 +117,11 @@ BEGIN
     END IF;
     IF to_regclass(name) IS NOT NULL THEN RETURN false; END IF;
     PERFORM pg_advisory_xact_lock(hashtext('audit_ensure_partition'));
-    IF to_regclass(name) IS NOT NULL THEN RETURN false; END IF;
+    -- Not to_regclass again: what it did not find before the lock it remembers.
+    PERFORM FROM pg_inherits
+        JOIN pg_class ON pg_class.oid = inhrelid
+        WHERE inhparent = 'audit_records'::regclass AND relname = name;
+    IF FOUND THEN RETURN false; END IF;
     EXECUTE format('CREATE TABLE %I (LIKE audit_records INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
     EXECUTE format(
         'CREATE TRIGGER audit_records_keep BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()',
