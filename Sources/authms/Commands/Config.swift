@@ -1,6 +1,8 @@
 import ArgumentParser
 import Gateway
+import IdentityService
 import MicroMiddleware
+import SessionService
 
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -11,7 +13,12 @@ struct Config: ParsableCommand {
             abstract: "Prints every key with type, range, default and meaning, as Markdown.")
 
         func run() {
-            Local.say(ConfigurationCatalogue(services: [gatewayConfigurationSection]).markdown)
+            let services: [ConfigurationCatalogue.Section] = [
+                ConfigurationCatalogue.Section("Identity", IdentityConfiguration.keys),
+                ConfigurationCatalogue.Section("Session", SessionConfiguration.keys),
+                gatewayConfigurationSection,
+            ]
+            Local.say(ConfigurationCatalogue(services: services).markdown)
         }
     }
 }
