@@ -49,7 +49,8 @@ struct Up: AsyncParsableCommand {
             },
             stopping: { display.say("\nStopping everything in order; the data stays.") })
         var logger = Logger(label: "authms") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = .error
+        // The control socket's server reports its own cancellation, which is how it is stopped, as an error.
+        logger.logLevel = .critical
         let supervisor = StackSupervisor(plan: plan, observer: observer, logger: logger)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
