@@ -152,7 +152,7 @@ let package = Package(
         tests("ConnectionKit", ["ConnectionKit", logging]),
         tests("Postgres", ["Postgres", "ConnectionKit", lifecycle, logging]),
         tests("Redis", ["Redis", "ConnectionKit", logging]),
-        tests("RabbitMQ", ["RabbitMQ", "ConnectionKit", logging]),
+        tests("RabbitMQ", ["RabbitMQ", "ConnectionKit", lifecycle, logging]),
         tests("Passwords", ["Passwords", "ConnectionKit"]),
         tests(
             "MicroMiddleware",

@@ -3,22 +3,24 @@ import DequeModule
 /// The messages that were published on a channel and wait for the broker's answer, by their number.
 ///
 /// A pure state machine: the broker numbers a channel's messages from 1 and answers one at a time, or all up to one.
-struct ConfirmWindow<Entry> {
+package struct ConfirmWindow<Entry> {
     private var entries: Deque<Entry?> = []
     /// The number of the first entry.
     private var base: UInt64 = 1
 
     /// How many numbers lie between the oldest that waits and the newest.
-    var count: Int { entries.count }
-    var isEmpty: Bool { entries.isEmpty }
+    package var count: Int { entries.count }
+    package var isEmpty: Bool { entries.isEmpty }
+
+    package init() {}
 
     /// Adds the message that is published next.
-    mutating func append(_ entry: Entry) {
+    package mutating func append(_ entry: Entry) {
         entries.append(entry)
     }
 
     /// Takes out what an answer speaks of, oldest first; what was answered already is not there any more.
-    mutating func remove(upTo tag: UInt64, multiple: Bool) -> [Entry] {
+    package mutating func remove(upTo tag: UInt64, multiple: Bool) -> [Entry] {
         guard tag >= base, tag - base < UInt64(entries.count) else { return [] }
         let index = Int(tag - base)
         var removed: [Entry] = []
@@ -38,11 +40,11 @@ struct ConfirmWindow<Entry> {
     }
 
     /// The oldest entry that waits and fits.
-    func first(where predicate: (Entry) -> Bool) -> Entry? {
+    package func first(where predicate: (Entry) -> Bool) -> Entry? {
         for case let entry? in entries where predicate(entry) { return entry }
         return nil
     }
 
     /// All that wait.
-    var waiting: [Entry] { entries.compactMap { $0 } }
+    package var waiting: [Entry] { entries.compactMap { $0 } }
 }
