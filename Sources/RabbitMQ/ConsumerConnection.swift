@@ -100,6 +100,14 @@ struct ConsumerSession {
     var bufferedSince = ContinuousClock.now
     /// Whether the handler has a batch.
     var isHandlerBusy = false
+    /// Verdicts that wait for the subscription to end.
+    var held: [(batch: DeliveryBatch, verdicts: [DeliveryVerdict])] = []
+    /// How many deliveries have come and are not settled with the broker.
+    var unsettled = 0
+    /// When the last delivery came or the last verdict went.
+    var lastActivity = ContinuousClock.now
+    /// Since when the subscription is to end.
+    var endingSince: ContinuousClock.Instant?
     /// When the shutdown gives up.
     var end: Deadline?
 }
@@ -113,11 +121,12 @@ extension ConsumerConnection {
     ) throws(RabbitMQError) {
         while true {
             let visit = desk.visit()
-            for (batch, verdicts) in visit.settled where batch.generation == session.generation {
-                try settle(link, batch, verdicts)
+            for settled in visit.settled where settled.batch.generation == session.generation {
+                session.held.append(settled)
                 session.isHandlerBusy = false
             }
             try subscribe(link, &session, visit.wantsDeliveries)
+            if session.endingSince == nil { try settle(link, &session) }
             desk.isReady = true
             try hear(link, &session)
             handOver(&session, batches, atOnce: visit.ending != nil)
@@ -125,33 +134,54 @@ extension ConsumerConnection {
                 let end = session.end ?? .after(options.shutdownTimeout)
                 session.end = end
                 if ending == .immediate || end.hasPassed { return }
-                if !session.isHandlerBusy, session.buffer.isEmpty { return }
+                if !session.isHandlerBusy, session.buffer.isEmpty, session.consumerTag == nil { return }
             }
             try poll(link, until: wakeUp(link, session))
         }
     }
 
-    private func settle(
-        _ link: AMQPLink, _ batch: DeliveryBatch, _ verdicts: [DeliveryVerdict]
-    ) throws(RabbitMQError) {
-        // Batches are settled in the order of their tags and each as a whole, so everything older is settled when a run
-        // of equal verdicts ends: one acknowledgement speaks for all of it.
-        for (index, delivery) in batch.deliveries.enumerated() {
-            let isLastOfRun = index + 1 == verdicts.count || verdicts[index + 1] != verdicts[index]
-            if isLastOfRun { try link.settle(delivery.tag, verdicts[index], multiple: true) }
+    private func settle(_ link: AMQPLink, _ session: inout ConsumerSession) throws(RabbitMQError) {
+        guard !session.held.isEmpty else { return }
+        for (batch, verdicts) in session.held {
+            // Batches are settled in the order of their tags and each as a whole, so everything older is settled when a
+            // run of equal verdicts ends: one acknowledgement speaks for all of it.
+            for (index, delivery) in batch.deliveries.enumerated() {
+                let isLastOfRun = index + 1 == verdicts.count || verdicts[index + 1] != verdicts[index]
+                if isLastOfRun { try link.settle(delivery.tag, verdicts[index], multiple: true) }
+            }
+            session.unsettled -= batch.deliveries.count
         }
+        session.held = []
+        session.lastActivity = .now
     }
 
     private func subscribe(
         _ link: AMQPLink, _ session: inout ConsumerSession, _ wantsDeliveries: Bool
     ) throws(RabbitMQError) {
         link.limitRequests(.after(configuration.requestTimeout))
-        if wantsDeliveries, session.consumerTag == nil {
-            session.consumerTag = try link.consume(queue: session.queue)
-        } else if !wantsDeliveries, let tag = session.consumerTag {
+        if wantsDeliveries {
+            session.endingSince = nil
+            if session.consumerTag == nil { session.consumerTag = try link.consume(queue: session.queue) }
+        } else if let tag = session.consumerTag {
+            session.endingSince = session.endingSince ?? .now
+            guard isQuiet(session) else { return }
             try link.cancel(consumer: tag)
             session.consumerTag = nil
+            session.endingSince = nil
         }
+    }
+
+    /// Whether no delivery is on its way to us. What a quorum queue has sent and the broker's side of the channel has
+    /// not passed on when it is cancelled counts as delivered and goes to the queue's tail. So acknowledgements, which
+    /// draw new deliveries, are held back until all of the prefetch is here or nothing has come for a while.
+    private func isQuiet(_ session: ConsumerSession) -> Bool {
+        if session.unsettled >= options.prefetch { return true }
+        return ContinuousClock.now >= quietAt(session)
+    }
+
+    private func quietAt(_ session: ConsumerSession) -> ContinuousClock.Instant {
+        let quiet = session.lastActivity.advanced(by: .milliseconds(100))
+        return session.endingSince.map { min(quiet, $0.advanced(by: .seconds(1))) } ?? quiet
     }
 
     private func hear(_ link: AMQPLink, _ session: inout ConsumerSession) throws(RabbitMQError) {
@@ -160,6 +190,8 @@ extension ConsumerConnection {
             case .delivered(let delivery):
                 if session.buffer.isEmpty { session.bufferedSince = .now }
                 session.buffer.append(delivery)
+                session.unsettled += 1
+                session.lastActivity = .now
             case .consumerCancelled:
                 throw RabbitMQError(.notFound, "the broker ended the subscription to queue \(session.queue)")
             case .confirmed, .returned, .blocked, .unblocked:
@@ -185,6 +217,7 @@ extension ConsumerConnection {
     private func wakeUp(_ link: AMQPLink, _ session: ConsumerSession) -> Deadline {
         var deadline = Deadline.after(link.tick)
         if let end = session.end { deadline = min(deadline, end) }
+        if session.endingSince != nil { deadline = min(deadline, Deadline(quietAt(session))) }
         if !session.isHandlerBusy, !session.buffer.isEmpty {
             deadline = min(deadline, Deadline(session.bufferedSince.advanced(by: options.batchWindow)))
         }

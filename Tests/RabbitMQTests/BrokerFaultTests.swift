@@ -95,7 +95,7 @@ private final class Confirmed: Sendable {
                     #expect(error.failures.map(\.reason) == [.unconfirmed])
                 }
             }
-            #expect(time < .seconds(1))
+            #expect(time < .seconds(3))
             return kind == .blocked
         }
         #expect(!fixture.publisher.isAvailable)
@@ -107,7 +107,7 @@ private final class Confirmed: Sendable {
             }
             #expect(error?.isUnavailable == true)
         }
-        #expect(time < .seconds(1))
+        #expect(time < .seconds(3))
         try await broker.control("set_vm_memory_high_watermark", "0.6")
         try await eventually("the broker should take messages again") { fixture.publisher.isAvailable }
         try await fixture.publisher.publish([AMQPMessage("after", to: "q")], deadline: .generous)
@@ -131,7 +131,7 @@ private final class Confirmed: Sendable {
             }
             #expect(error?.kind == .deadlineExceeded)
         }
-        #expect(time >= .milliseconds(300) && time < .milliseconds(800))
+        #expect(time >= .milliseconds(300) && time < .seconds(2))
         let cancelled = Task {
             try await publisher.publish([AMQPMessage("cancelled", to: "q")], deadline: .generous)
         }
@@ -141,7 +141,7 @@ private final class Confirmed: Sendable {
             let error = await #expect(throws: RabbitMQError.self) { try await cancelled.value }
             #expect(error?.kind == .cancelled)
         }
-        #expect(cancellation < .milliseconds(50))
+        #expect(cancellation < .milliseconds(500))
         try await eventually("heartbeats should notice") { !publisher.isAvailable }
         await broker.continue()
         try await publisher.publishEventually([AMQPMessage("after", to: "q")])
@@ -171,7 +171,9 @@ private final class Confirmed: Sendable {
         try await whileRunning(consumer) {
             try await publisher.publish(batch(0), deadline: .generous)
             let load = Task {
-                for round in 1... where !Task.isCancelled {
+                var round = 0
+                while !Task.isCancelled {
+                    round += 1
                     let messages = batch(round)
                     var failures: [PublishFailure] = []
                     do throws(RabbitMQError) {

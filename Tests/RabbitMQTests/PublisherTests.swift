@@ -85,9 +85,10 @@ import Testing
         }
         #expect(error?.kind == .notConfirmed)
         #expect(
-            error?.failures == [3, 7].map {
-                PublishFailure(index: $0, messageID: batch[$0].messageID, reason: .unroutable)
-            })
+            error?.failures
+                == [3, 7].map {
+                    PublishFailure(index: $0, messageID: batch[$0].messageID, reason: .unroutable)
+                })
         try await fixture.waitFor(8, in: "q")
         batch[3].mandatory = false
         try await fixture.publisher.publish([batch[3]], deadline: .generous)
