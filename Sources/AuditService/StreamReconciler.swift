@@ -3,6 +3,7 @@ package import Contracts
 import Foundation
 package import Logging
 package import MicroMiddleware
+import Postgres
 import ServiceLifecycle
 
 /// Where a source's stream can be asked for.
@@ -60,6 +61,10 @@ package actor StreamReconciler: Service {
     /// What the source's head was at the last look, and how far the trail was then.
     private var lastLook: (head: Int64, completeTo: Int64)?
     private var reported: Int64 = 0
+    private var nextSave = Deadline.after(.zero)
+    /// After a healing that found nothing, since what is missing cannot be stored, the next one waits.
+    private var healingBackoff = Backoff(base: .seconds(2), limit: .seconds(60))
+    private var nextHealing = Deadline.after(.zero)
     private var isUnreachable = false
     private var knownConflict: StreamProgress.Conflict?
 
@@ -125,7 +130,8 @@ package actor StreamReconciler: Service {
             progress.compare(headPosition: head.position, headHash: hash)
         }
         warn(of: progress.conflict)
-        if head.position != lastLook?.head || progress.conflict != before {
+        if head.position != lastLook?.head || progress.conflict != before || nextSave.hasPassed {
+            nextSave = .after(.seconds(30))
             try await store.saveHead(
                 of: origin.source, position: head.position, conflict: progress.conflict, deadline: .after(.seconds(5)))
         }
@@ -139,10 +145,14 @@ package actor StreamReconciler: Service {
         let last = lastLook
         lastLook = (head, progress.completeTo)
         guard let last, progress.completeTo < last.head, progress.completeTo == last.completeTo,
-            progress.conflict == nil
+            progress.conflict == nil, nextHealing.hasPassed
         else { return nil }
         let healing = try await heal(after: progress.completeTo, upTo: head)
-        lastLook = (head, healing.upTo)
+        if healing.events > 0 {
+            healingBackoff.reset()
+        } else {
+            nextHealing = .after(healingBackoff.next())
+        }
         return healing
     }
 
@@ -152,8 +162,7 @@ package actor StreamReconciler: Service {
         while position < head, !Task.isCancelled {
             let events = try await origin.events(after: position, deadline: .after(.seconds(10)))
             guard let last = events.last, last.position > position else { break }
-            let outcome = try await store.store(events, healed: true, deadline: .after(.seconds(10)))
-            stored += outcome.stored
+            stored += try await storeAll(events)
             position = last.position
         }
         let healing = Healing(source: origin.source, after: start, upTo: position, events: stored)
@@ -168,6 +177,31 @@ package actor StreamReconciler: Service {
             await onHealed(healing)
         }
         return healing
+    }
+
+    /// Stores the events; where one of them cannot be stored, the others.
+    private func storeAll(_ events: [CloudEvent]) async throws -> Int {
+        do {
+            return try await store.store(events, healed: true, deadline: .after(.seconds(10))).stored
+        } catch  where Self.isAboutEvent(error) {
+            var stored = 0
+            for event in events {
+                do {
+                    stored += try await store.store([event], healed: true, deadline: .after(.seconds(10))).stored
+                } catch  where Self.isAboutEvent(error) {
+                    logger.error(
+                        "an event of a source cannot be stored",
+                        metadata: [
+                            "source": "\(origin.source.rawValue)", "position": "\(event.position)", "error": "\(error)",
+                        ])
+                }
+            }
+            return stored
+        }
+    }
+
+    private static func isAboutEvent(_ error: any Error) -> Bool {
+        error is AuditError || (error as? PostgresError)?.isAboutData == true
     }
 
     private func warn(of conflict: StreamProgress.Conflict?) {

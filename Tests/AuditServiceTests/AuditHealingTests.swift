@@ -59,6 +59,31 @@ struct AuditHealingTests {
         await admin.close()
     }
 
+    @Test(
+        "An event that cannot be stored leaves a gap that is seen, and keeps nothing else out", .timeLimit(.minutes(2)))
+    func unstorable() async throws {
+        let (audit, source) = (try await AuditFixture.make(), try await AuditFixture.make())
+        let outbox = Outbox()
+        try await source.commit(3, outbox)
+        try await source.query(
+            """
+            INSERT INTO outbox (id, type, subject, tenant_id, occurred_at, data)
+            VALUES (\(UUID.v7()), 'a.b', 's', \(DefaultTenant.id), '2150-01-01T00:00:00Z', '{}')
+            """)
+        try await source.commit(3, outbox)
+        try await source.database.withConnection(deadline: .after(.seconds(10))) { connection in
+            _ = try await EventStream(source: .identity).number(atMost: 100, on: connection)
+        }
+        let reconciler = StreamReconciler(
+            origin: LocalStreamOrigin(source: .identity, database: source.database), store: audit.store,
+            metrics: MetricsRegistry(), logger: audit.logger)
+        _ = await reconciler.look()
+        #expect(await reconciler.look()?.events == 6)
+        let progress = try await audit.store.progress(of: .identity, deadline: .after(.seconds(5)))
+        #expect(progress.completeTo == 3)
+        #expect(progress.highest == 7)
+    }
+
     @Test("A source that was rolled back is reported, and its stream is not healed over", .timeLimit(.minutes(2)))
     func rolledBack() async throws {
         let (audit, source) = (try await AuditFixture.make(), try await AuditFixture.make())

@@ -24,8 +24,8 @@ package final class EventConsumer: Service, Sendable {
     /// - Parameters:
     ///   - prefetch: how many events may wait unsettled in this process.
     ///   - batchSize: the most that the handler gets at once.
-    ///   - isOutage: whether an error means that something is down, rather than that an event cannot be handled; errors
-    ///     of the database that say so are outages anyway.
+    ///   - isOutage: whether an error means that something is down, rather than that an event cannot be handled. An error
+    ///     of the database is an outage unless it is about the data.
     package init(
         queue: String, configuration: RabbitMQConfiguration, prefetch: Int = 1_000, batchSize: Int = 250,
         batchWindow: Duration = .milliseconds(5), metrics: MetricsRegistry, logger: Logger,
@@ -48,6 +48,18 @@ package final class EventConsumer: Service, Sendable {
 
     /// Whether the queue delivers to this process, or to another that is ahead of it.
     package var isAvailable: Bool { consumer.isAvailable }
+}
+
+extension PostgresError {
+    /// Whether the data of the statement is the reason, so that trying it again cannot help: a value out of range, a
+    /// constraint. Everything else may pass: a server that is away, a schema that is not migrated yet, a standby.
+    package var isAboutData: Bool {
+        switch kind {
+        case .server(let sqlState, _): sqlState.hasPrefix("22") || sqlState.hasPrefix("23")
+        case .decoding, .invalidParameter: true
+        case .unavailable, .acquireTimeout, .deadlineExceeded, .cancelled, .connectionLost, .protocolViolation: false
+        }
+    }
 }
 
 /// Decides what becomes of each delivery.
@@ -77,15 +89,25 @@ struct EventSettling: Sendable {
     func settle(_ deliveries: [Delivery]) async throws -> [DeliveryVerdict] {
         var verdicts = [DeliveryVerdict](repeating: .ack, count: deliveries.count)
         var events: [(index: Int, event: CloudEvent)] = []
+        var unreadable: [(messageID: String, reason: String)] = []
         for (index, delivery) in deliveries.enumerated() {
             do {
                 events.append((index, try CloudEvent(decoding: delivery.body)))
             } catch {
-                giveUp(delivery.message.messageID, reason: error.description)
+                unreadable.append((delivery.message.messageID, error.description))
                 verdicts[index] = .reject
             }
         }
-        guard !events.isEmpty else { return verdicts }
+        try await handle(events, &verdicts)
+        // Only now: after an outage the same batch comes again.
+        for message in unreadable { giveUp(message.messageID, reason: message.reason) }
+        return verdicts
+    }
+
+    private func handle(
+        _ events: [(index: Int, event: CloudEvent)], _ verdicts: inout [DeliveryVerdict]
+    ) async throws {
+        guard !events.isEmpty else { return }
         do {
             try await handler(events.map(\.event))
             consumed.increment(by: Int64(events.count))
@@ -95,7 +117,6 @@ struct EventSettling: Sendable {
             logger.warning("a batch failed; its events are tried one by one", metadata: ["error": "\(error)"])
             for (index, event) in events where try await !settleAlone(event) { verdicts[index] = .reject }
         }
-        return verdicts
     }
 
     /// - Returns: false when the event has been given up.
@@ -119,7 +140,7 @@ struct EventSettling: Sendable {
     }
 
     private func isOutageOrEnd(_ error: any Error) -> Bool {
-        if let error = error as? PostgresError { return error.isUnavailable || error.kind == .cancelled }
+        if let error = error as? PostgresError { return !error.isAboutData }
         return error is CancellationError || isOutage(error)
     }
 

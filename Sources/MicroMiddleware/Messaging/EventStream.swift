@@ -90,12 +90,13 @@ package struct EventStream: Sendable {
         }
     }
 
-    /// The head of the stream, and whether rows wait to be numbered.
+    /// The head of the stream, and whether rows wait to be numbered; by the index, because after a burst the table is
+    /// mostly rows that are gone and not yet vacuumed.
     package func state(on connection: PostgresConnection) async throws -> (head: StreamHead, isWaiting: Bool) {
         let row = try await connection.query(
             """
             SELECT position, hash, published_position, reconciled_position,
-                EXISTS (SELECT FROM outbox) AS is_waiting
+                (SELECT ordinal FROM outbox ORDER BY ordinal LIMIT 1) IS NOT NULL AS is_waiting
             FROM stream_head
             """
         ).first
@@ -137,14 +138,17 @@ package struct EventStream: Sendable {
         """
     }
 
-    /// Drops what is published, in the audit trail, and older than the replay window; at most 10,000 rows.
+    /// The most that one ``dropSQL(olderThan:)`` drops.
+    package static let dropLimit = 10_000
+
+    /// Drops what is published, in the audit trail, and older than the replay window.
     package static func dropSQL(olderThan age: Duration) -> SQL {
         """
         DELETE FROM stream_events WHERE position IN (
             SELECT event.position FROM stream_events event, stream_head head
             WHERE event.position <= LEAST(head.published_position, head.reconciled_position)
                 AND event.numbered_at < now() - make_interval(secs => \(Double(age.components.seconds)))
-            ORDER BY event.position LIMIT 10000)
+            ORDER BY event.position LIMIT \(dropLimit))
         """
     }
 

@@ -104,9 +104,12 @@ struct RelayWork: Sendable {
         metrics.oldestAge.set(try row.decode(Double.self, "oldest_age"))
     }
 
-    /// Drops what nobody will ask for again.
+    /// Drops what nobody will ask for again; a bounded part of it, once a term.
     func dropOld(on connection: PostgresConnection) async throws {
-        try await connection.query(EventStream.dropSQL(olderThan: configuration.replayWindow))
+        for _ in 0..<20 {
+            let dropped = try await connection.query(EventStream.dropSQL(olderThan: configuration.replayWindow))
+            if dropped.affectedRows < EventStream.dropLimit { return }
+        }
     }
 }
 
