@@ -183,7 +183,7 @@ let package = Package(
                 "AuditService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "RabbitMQ", hummingbird,
                 httpClient, nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), lifecycle, logging,
             ]),
-        tests("LocalStack", ["LocalStack", "ConnectionKit"]),
+        tests("LocalStack", ["LocalStack", "ConnectionKit", logging]),
         tests(
             "Integration",
             [

@@ -51,7 +51,7 @@ package enum Ports {
     /// Refuses a port that another process listens on, and names that process where `/proc` lets us.
     package static func require(_ port: Int, for name: String) throws(LocalStackError) {
         guard !isFree(port) else { return }
-        let holder = holder(of: port).map { "by \($0)" } ?? "by a process of another user"
+        let holder = holder(of: port).map { "by \($0)" } ?? "by a process that cannot be named"
         throw LocalStackError(
             .inUse,
             "Port \(port), which \(name) needs, is in use \(holder): end that process, or move all ports with "

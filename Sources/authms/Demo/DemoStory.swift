@@ -100,7 +100,7 @@ struct DemoStory {
 
     private mutating func showAuditRecord(of user: String) async {
         heading("4. The audit service has it all, by way of the outbox and RabbitMQ")
-        let deadline = Deadline.after(.seconds(20))
+        let deadline = Deadline.after(.seconds(40))
         var actions: [String] = []
         var last = "no answer"
         while !deadline.hasPassed {
