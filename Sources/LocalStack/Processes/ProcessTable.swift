@@ -37,8 +37,7 @@ package enum ProcessTable {
     /// Every process below `ancestor`, nearest first.
     package static func descendants(of ancestor: Int32) -> [Int32] {
         var children: [Int32: [Int32]] = [:]
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        for identifier in names.compactMap({ Int32($0) }) {
+        for identifier in identifiers {
             if let parent = parent(of: identifier) { children[parent, default: []].append(identifier) }
         }
         var found: [Int32] = []
@@ -46,6 +45,20 @@ package enum ProcessTable {
         while !frontier.isEmpty {
             found += frontier
             frontier = frontier.flatMap { children[$0] ?? [] }
+        }
+        return found
+    }
+
+    /// Every process there is. Processes that come and go meanwhile do not disturb the listing.
+    static var identifiers: [Int32] {
+        guard let directory = opendir("/proc") else { return [] }
+        defer { closedir(directory) }
+        var found: [Int32] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let identifier = Int32(name) { found.append(identifier) }
         }
         return found
     }

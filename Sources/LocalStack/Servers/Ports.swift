@@ -63,7 +63,7 @@ package enum Ports {
         guard let inode = listeningInode(of: port) else { return nil }
         let target = "socket:[\(inode)]"
         let manager = FileManager.default
-        for identifier in ((try? manager.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap({ Int32($0) }) {
+        for identifier in ProcessTable.identifiers {
             let directory = "/proc/\(identifier)/fd"
             for descriptor in (try? manager.contentsOfDirectory(atPath: directory)) ?? []
             where (try? manager.destinationOfSymbolicLink(atPath: "\(directory)/\(descriptor)")) == target {

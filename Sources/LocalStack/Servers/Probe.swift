@@ -14,9 +14,17 @@ package actor Probe {
         let words: [UInt8]
         let accepts: @Sendable ([UInt8]) -> Bool
 
-        /// PostgreSQL answers a request for TLS with `S` or `N` once it accepts connections.
-        package static let postgres = Question(words: [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]) { answer in
-            answer.first == UInt8(ascii: "S") || answer.first == UInt8(ascii: "N")
+        /// PostgreSQL answers a start-up message with a request to authenticate once it accepts connections, and with an
+        /// error while it recovers or stops.
+        package static let postgres: Question = {
+            let parameters = Array("user\0postgres\0database\0postgres\0\0".utf8)
+            let message = [0, 0, 0, UInt8(8 + parameters.count), 0, 3, 0, 0] + parameters
+            return Question(words: message) { $0.first == UInt8(ascii: "R") }
+        }()
+
+        /// PostgreSQL answers a request for TLS with `S` where it has a certificate.
+        package static let postgresTLS = Question(words: [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]) { answer in
+            answer.first == UInt8(ascii: "S")
         }
 
         /// RabbitMQ answers the protocol header with `Connection.Start`, a method frame (type 1).
