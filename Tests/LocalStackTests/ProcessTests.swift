@@ -55,4 +55,13 @@ struct ProcessTests {
         await server.stop()
         #expect(throws: Never.self) { try Ports.require(server.port, for: "the test") }
     }
+
+    @Test("The last words of a log are a service's own sentence, where it has one")
+    func lastWords() {
+        let log = "{\"msg\":\"starting\"}\nauthms: http.port is \"x\".\n"
+        #expect(Diagnosis.lastWords(log, lines: 3) == "authms: http.port is \"x\".")
+        #expect(Diagnosis.lastWords("one\ntwo\n\nthree\n", lines: 2) == "two | three")
+        #expect(Diagnosis.lastWords("{\"msg\":\"a\"}\n", lines: 2) == "{\"msg\":\"a\"}")
+        #expect(Diagnosis.kind(of: "could not extend file: No space left on device") == .storage)
+    }
 }

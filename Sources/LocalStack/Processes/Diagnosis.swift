@@ -21,10 +21,12 @@ package enum Diagnosis {
         return nil
     }
 
-    /// The last lines that say something, joined into one.
+    /// The last lines that say something, joined into one. Of a service's log it is what was said apart from the JSON
+    /// lines since the last of them, if anything was: its own sentence on why it ended.
     package static func lastWords(_ text: String, lines: Int) -> String {
         let said = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
-        return said.suffix(lines).joined(separator: " | ")
+        let plain = said.reversed().prefix { !$0.hasPrefix("{") }.reversed()
+        return (plain.isEmpty ? said : Array(plain)).suffix(lines).joined(separator: " | ")
     }
 
     /// The last lines of a log file; reads at most its last 16 KiB.
