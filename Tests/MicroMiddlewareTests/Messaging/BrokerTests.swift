@@ -71,16 +71,21 @@ struct BrokerTests {
         let good = EventTests.linked(EventTests.event(subject: "good"))
         let poison = EventTests.linked(EventTests.event(subject: "poison"), at: 2, after: good.hash)
         try await fixture.running([{ try await publisher.run() }, { try await consumer.run() }]) {
-            try await publisher.publish(
-                [
-                    AMQPMessage(exchange: EventTopology.exchange, routingKey: "x.y", body: Array("rubbish".utf8))
-                ], deadline: .after(.seconds(20)))
-            try await BrokerEventPublisher(publisher).publish([good, poison], deadline: .after(.seconds(20)))
+            let rubbish = AMQPMessage(
+                exchange: EventTopology.exchange, routingKey: "x.y", body: Array("rubbish".utf8), messageID: "rubbish")
+            // A queue that has just been declared refuses for a moment.
+            try await eventually(within: .seconds(30), "published") {
+                await (try? publisher.publish([rubbish], deadline: .after(.seconds(10)))) != nil
+            }
+            try await eventually(within: .seconds(30), "published") {
+                await (try? BrokerEventPublisher(publisher).publish([good, poison], deadline: .after(.seconds(10))))
+                    != nil
+            }
             let deadLetters = EventTopology.deadLetterQueue(of: EventTopology.auditQueue)
             try await eventually(within: .seconds(60), "two dead letters") {
-                try await admin.inspect(queue: deadLetters, deadline: .after(.seconds(5))).messages == 2
+                try await admin.inspect(queue: deadLetters, deadline: .after(.seconds(5))).messages >= 2
             }
-            try await eventually("the good one is handled") { collector.events.map(\.id) == [good.id] }
+            try await eventually("the good one is handled") { Set(collector.events.map(\.id)) == [good.id] }
         }
         await admin.close()
     }
@@ -139,7 +144,7 @@ struct BrokerTests {
                     """))
         try await fixture.running([{ try await publisher.run() }, { try await feed.run() }]) {
             try await eventually(within: .seconds(30), "the revocation is known") {
-                try await BrokerEventPublisher(publisher).publish([event], deadline: .after(.seconds(20)))
+                try? await BrokerEventPublisher(publisher).publish([event], deadline: .after(.seconds(20)))
                 return set.count == 1
             }
             #expect(set.highestSequence == 5)
