@@ -72,7 +72,7 @@ package struct PostgresServer: LocalServer {
         let account = try SystemAccount.forPostgres()
         try Files.makeDirectory(directory)
         if let account { try account.own(directory) }
-        if !Files.exists(marker) {
+        if !Files.exists(marker) || !Files.exists(dataDirectory) {
             try refuseWhileRunning()
             try Files.remove(dataDirectory)
             try await initialise(deadline: deadline)

@@ -59,7 +59,8 @@ actor StackUnit {
                 reason = try await runOnce()
             } catch {
                 guard hasBeenReady else {
-                    set(.failed, error.description)
+                    // Cancelled: another unit's failure has its sentence already.
+                    if !Task.isCancelled { set(.failed, error.description) }
                     throw error
                 }
                 reason = error.description
