@@ -48,6 +48,15 @@ let serviceDependencies: [Target.Dependency] = [
     hummingbird, httpTypes, lifecycle, logging, configuration, nioCore,
 ]
 
+/// Swift's own libraries go into the program: a process maps only what it uses of them, which saves every service some
+/// 10 MiB of memory, and the image needs no Swift. The libraries behind Foundation are named since only `-static-stdlib`
+/// at compile time would link them by themselves, and that would split the build that program and tests share.
+let staticStandardLibrary: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-static-stdlib", "-lCoreFoundation", "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections"],
+        .when(platforms: [.linux]))
+]
+
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: houseRules)
 }
@@ -142,7 +151,8 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: houseRules),
+            swiftSettings: houseRules,
+            linkerSettings: staticStandardLibrary),
 
         // Tests: one target a library, and the suites that need all of it.
         .target(

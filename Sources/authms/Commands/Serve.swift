@@ -25,7 +25,15 @@ struct Serve: AsyncParsableCommand {
             configDirectory: configs)
         let telemetry = try Telemetry(settings: settings)
         telemetry.adoptForProcess()
-        try await ServiceCatalogue.run(service, settings: settings, telemetry: telemetry)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                // By then the service has connected to all it needs, and what starting touched is touched.
+                guard (try? await Task.sleep(for: .seconds(3))) != nil else { return }
+                StartupPages.release()
+            }
+            try await ServiceCatalogue.run(service, settings: settings, telemetry: telemetry)
+            tasks.cancelAll()
+        }
     }
 
     private func arguments() throws -> [String: String] {
