@@ -149,6 +149,7 @@ let package = Package(
                 "LocalStack", "Bench", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
                 "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: houseRules,

@@ -11,7 +11,8 @@ struct Authms: AsyncParsableCommand {
         abstract:
             "An identity suite: services, the private stack to run them on this machine, and the operator's tools.",
         subcommands: [
-            Serve.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self, Kill.self,
+            Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
+            Kill.self,
             Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, Demo.self, BenchCommand.self,
         ])
 
