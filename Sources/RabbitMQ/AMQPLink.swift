@@ -72,8 +72,7 @@ extension AMQPLink {
         guard status == AMQP_STATUS_OK.rawValue else {
             throw failure(status, whenLost: .unavailable, "cannot connect to \(configuration)")
         }
-        // The library's writes wait without limit while the peer takes nothing but sends heartbeats, as a broker under
-        // an alarm does. The kernel ends that.
+        // A peer that vanished without a word is noticed although data of ours waits for its acknowledgement.
         var milliseconds: CUnsignedInt = 15_000
         setsockopt(
             self.socket, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds,

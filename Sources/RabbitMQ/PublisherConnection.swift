@@ -39,7 +39,9 @@ actor PublisherConnection {
                     logger.notice("publisher connected again", metadata: ["broker": "\(configuration)"])
                 }
                 backoff.reset()
+                mailbox.guardian.watch(link.socket)
                 mailbox.enter(.connected)
+                defer { mailbox.guardian.release() }
                 try serve(link)
                 link.close()
             } catch {
@@ -116,6 +118,7 @@ extension PublisherConnection {
     private func pump(_ link: AMQPLink, _ work: inout Work) throws(RabbitMQError) {
         var end: Deadline?
         while true {
+            mailbox.guardian.visit()
             for publication in mailbox.take() {
                 publication.markBlocked(work.isBlocked)
                 work.unsent.append(publication)

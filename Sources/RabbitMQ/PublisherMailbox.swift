@@ -27,6 +27,7 @@ final class PublisherMailbox: Sendable {
     private let limit: Int
     let broker: String
     let doorbell: Doorbell
+    let guardian = SocketGuard()
 
     init(limit: Int, broker: String) throws(SystemFailure) {
         self.limit = limit

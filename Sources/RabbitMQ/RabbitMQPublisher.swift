@@ -53,13 +53,22 @@ package final class RabbitMQPublisher: Service, Sendable {
             if case .started(let line) = state { return line }
             return nil
         }
-        line?.mailbox.close()
-        await line?.task.value
+        guard let line else { return }
+        line.mailbox.close()
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                guard (try? await Task.sleep(for: .seconds(7))) != nil else { return }
+                line.mailbox.guardian.sever()
+            }
+            await line.task.value
+            group.cancelAll()
+        }
     }
 
     /// Whether a connection stands at this moment and the broker does not block its publishers.
     package var isAvailable: Bool {
-        if case .started(let line) = state.withLock({ $0 }) { line.mailbox.phase == .connected } else { false }
+        guard case .started(let line) = state.withLock({ $0 }) else { return false }
+        return line.mailbox.phase == .connected && !line.mailbox.guardian.isStuck(after: stuckAfter)
     }
 
     /// Publishes the messages in order and returns when the broker has taken responsibility for all of them.
@@ -82,8 +91,16 @@ package final class RabbitMQPublisher: Service, Sendable {
         } onCancel: {
             publication.fail(.cancelled, "the task was cancelled before the confirm")
         }
+        if case .failure(let error) = answer, error.kind == .deadlineExceeded,
+            line.mailbox.guardian.isStuck(after: stuckAfter)
+        {
+            line.mailbox.guardian.sever()
+        }
         try answer.get()
     }
+
+    /// The thread looks up at least four times in a heartbeat's interval, unless the library holds it.
+    private var stuckAfter: Duration { max(.seconds(2), configuration.heartbeat) }
 
     private func line() throws(RabbitMQError) -> Line {
         try state.withLock { state throws(RabbitMQError) -> Line in

@@ -99,15 +99,28 @@ private final class Confirmed: Sendable {
             return kind == .blocked
         }
         #expect(!fixture.publisher.isAvailable)
-        // A message that is larger than any buffer holds nobody up either.
-        let large = AMQPMessage(exchange: "", routingKey: "q", body: [UInt8](repeating: 0, count: 16 << 20))
+        // A publisher that has not been told yet is held up in its first large write: its callers are not, and once that
+        // is noticed it drops the connection and comes back.
+        var configuration = fixture.configuration
+        configuration.heartbeat = .seconds(1)
+        let newcomer = RabbitMQPublisher(configuration: configuration, logger: silence)
+        let large = AMQPMessage(exchange: "", routingKey: "q", body: [UInt8](repeating: 0, count: 64 << 20))
         let time = await clock.measure {
             let error = await #expect(throws: RabbitMQError.self) {
-                try await fixture.publisher.publish([large], deadline: .after(.milliseconds(300)))
+                try await newcomer.publish([large], deadline: .after(.milliseconds(500)))
             }
             #expect(error?.isUnavailable == true)
         }
         #expect(time < .seconds(3))
+        try await eventually("the newcomer should be told") {
+            do throws(RabbitMQError) {
+                try await newcomer.publish([AMQPMessage("small", to: "q")], deadline: .after(.milliseconds(300)))
+            } catch {
+                return error.kind == .blocked
+            }
+            return false
+        }
+        await newcomer.close()
         try await broker.control("set_vm_memory_high_watermark", "0.6")
         try await eventually("the broker should take messages again") { fixture.publisher.isAvailable }
         try await fixture.publisher.publish([AMQPMessage("after", to: "q")], deadline: .generous)

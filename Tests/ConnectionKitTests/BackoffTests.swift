@@ -1,0 +1,59 @@
+import ConnectionKit
+import Testing
+
+@Suite struct BackoffTests {
+    /// Always nearly the most, or always the least.
+    private struct Fixed: RandomNumberGenerator {
+        let value: UInt64
+        func next() -> UInt64 { value }
+    }
+
+    @Test("The wait doubles up to the limit, and jitter takes away at most half of it")
+    func doubles() {
+        var most = Fixed(value: 0xFFFF_FFFF_FFF0_0000)
+        var backoff = Backoff(base: .milliseconds(100), limit: .milliseconds(500))
+        for milliseconds in [100, 200, 400, 500, 500] {
+            let wait = backoff.next(using: &most)
+            #expect(wait > .milliseconds(milliseconds) * 0.99 && wait <= .milliseconds(milliseconds))
+        }
+        var least = Fixed(value: 0)
+        #expect(backoff.next(using: &least) == .milliseconds(250))
+        backoff.reset()
+        #expect(backoff.next(using: &least) == .milliseconds(50))
+    }
+
+    @Test("A server that is away for a very long time does not overflow the wait")
+    func limit() {
+        var backoff = Backoff()
+        for _ in 0..<1_000 { #expect(backoff.next() <= backoff.limit) }
+    }
+}
+
+@Suite struct ReplySlotTests {
+    private struct Late: Error {}
+
+    @Test("The first answer wins, before and after somebody waits")
+    func first() async {
+        let early = ReplySlot<Int, Late>()
+        #expect(early.resolve(.success(1)))
+        #expect(!early.resolve(.success(2)))
+        #expect((try? await early.value().get()) == 1)
+        let waiting = ReplySlot<Int, Late>()
+        async let answer = waiting.value()
+        #expect(waiting.resolve(.success(3)))
+        #expect((try? await answer.get()) == 3)
+        #expect(waiting.isResolved)
+    }
+
+    @Test("A wait ends by its deadline, also when the waiting task is cancelled already")
+    func deadline() async {
+        let slot = ReplySlot<Int, Late>()
+        let answer = await slot.value(until: .after(.milliseconds(20))) { Late() }
+        #expect(throws: Late.self) { try answer.get() }
+        let answered = ReplySlot<Int, Late>()
+        answered.resolve(.success(1))
+        let cancelled = Task { await answered.value(until: .after(.seconds(30))) { Late() } }
+        cancelled.cancel()
+        #expect((try? await cancelled.value.get()) == 1)
+    }
+}
