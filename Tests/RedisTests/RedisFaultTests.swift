@@ -88,7 +88,8 @@ import Testing
             let error = await #expect(throws: RedisError.self) { _ = try await waiting.value }
             #expect(error?.kind == .cancelled)
         }
-        #expect(time < .milliseconds(500))
+        // The server still stands still: nothing but the cancellation ended the wait.
+        #expect(time < .seconds(5))
         await server.continue()
         #expect(try await client.send("ECHO", "other", deadline: soon).string == "other")
         await client.close()
