@@ -63,17 +63,23 @@ extension AMQPMessage {
 }
 
 extension RabbitMQPublisher {
-    /// Publishes as soon as the broker is there.
+    /// Publishes as soon as the broker is there and takes it. A quorum queue that does not answer a new channel in time,
+    /// on a busy machine, makes the broker refuse that channel's first messages.
     func publishEventually(_ batch: [AMQPMessage], deadline: Deadline = .generous) async throws {
         while true {
             do throws(RabbitMQError) {
                 return try await publish(batch, deadline: deadline)
             } catch {
-                guard error.kind == .unavailable, !deadline.hasPassed else { throw error }
+                guard error.kind == .unavailable || error.isRefusal, !deadline.hasPassed else { throw error }
             }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
+}
+
+extension RabbitMQError {
+    /// Whether all that failed was refused by the broker.
+    var isRefusal: Bool { kind == .notConfirmed && failures.allSatisfy { $0.reason == .refused } }
 }
 
 /// A virtual host of the shared broker with a publisher and an admin on it.
@@ -92,6 +98,11 @@ struct Fixture {
         publisher = RabbitMQPublisher(configuration: configuration, logger: silence)
         admin = RabbitMQAdmin(configuration: configuration, logger: silence)
         try await admin.declare(topology, deadline: .generous)
+        // The publisher is no stranger to the queues when the test begins.
+        for queue in topology.queues where queue.arguments["x-queue-type"] == "quorum" {
+            try await publisher.publishEventually([AMQPMessage("hello", to: queue.name)])
+            try await admin.purge(queue: queue.name, deadline: .generous)
+        }
     }
 
     func close() async {
