@@ -148,7 +148,6 @@ let package = Package(
                 "IdentityService", "SessionService", "ProfileService", "MFAService", "AuditService", "Gateway",
                 "LocalStack", "Bench", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
                 "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
-                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -195,11 +194,5 @@ let package = Package(
                 httpClient, nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), lifecycle, logging,
             ]),
         tests("LocalStack", ["LocalStack", "ConnectionKit", logging]),
-        tests(
-            "Integration",
-            [
-                "LocalStack", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ",
-                "IdentityService", "SessionService", "AuditService", httpClient, logging, crypto,
-            ]),
     ]
 )
