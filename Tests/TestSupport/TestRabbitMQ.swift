@@ -15,7 +15,7 @@ package final class TestRabbitMQ: Sendable {
         self.tlsPort = tlsPort
     }
 
-    private static let sharedServer = Task { try await TestRabbitMQ.start(virtualHosts: 24) }
+    private static let sharedServer = Task { try await TestRabbitMQ.start(virtualHosts: 64) }
 
     /// The one broker of this test process, started at first use. Nobody may stop it.
     package static func shared() async throws -> TestRabbitMQ {
