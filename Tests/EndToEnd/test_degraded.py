@@ -49,12 +49,12 @@ def keep_successor(tokens, answer):
 
 
 def heals(call, what):
-    """Answers 200 again soon; until then a 503, and nothing else."""
+    """Answers 200 again soon, with both tokens; until then 503 or the degraded answer, and nothing else."""
 
     def works():
         answer = call()
         assert answer.status_code in (200, 503), f"{what} does not heal: {answer.status_code} {answer.text}"
-        return answer.status_code == 200
+        return answer.status_code == 200 and answer.json()["data"].get("refresh_token")
 
     until(works, seconds=15, saying=f"{what} heals")
 
