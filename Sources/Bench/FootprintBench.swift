@@ -45,12 +45,17 @@ package struct FootprintBench: Sendable {
     }
 
     private func secondsToReady(_ role: ServiceRole, _ control: ControlClient) async throws -> Double {
+        // A client that pauses between connections would add its pauses to the figure.
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(configuration: configuration)
+        defer { client.shutdown { _ in } }
         let began = ContinuousClock.now
         let deadline = Deadline.after(.seconds(20))
         async let started = control.perform(.start, on: role.rawValue)
         while !deadline.hasPassed {
             let request = HTTPClientRequest(url: "\(layout.url(of: role))/readyz")
-            if let answer = try? await HTTPClient.shared.execute(request, timeout: .seconds(1)), answer.status == .ok {
+            if let answer = try? await client.execute(request, timeout: .seconds(1)), answer.status == .ok {
                 let took = began.duration(to: .now)
                 _ = try await started
                 return took / .seconds(1)
