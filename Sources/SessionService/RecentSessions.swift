@@ -1,13 +1,20 @@
 package import Foundation
+import MicroMiddleware
 import Synchronization
 
 /// The sessions that this process has refreshed or opened lately, for when the database is down.
 ///
-/// Bounded: two halves, of which the older is dropped when the younger is full. A session that is not here any more gets
-/// a 503 instead of a degraded token.
+/// Bounded: two halves, of which the older is dropped when the younger is full. Of a session that is not here any more
+/// its refresh token has to tell.
 package final class RecentSessions: Sendable {
-    /// How long after the database was last asked about a session its answer may still be used.
-    package static let maximumAge = Duration.seconds(3_600)
+    /// What this process knows of a refresh token.
+    package enum Recollection: Sendable, Equatable {
+        /// It is the session's present one or the one before, the session has not expired, and it was seen lately.
+        case present(Session)
+        /// The session's, but an older one; or the session's hour or life is over.
+        case superseded
+        case unknown
+    }
 
     private struct Entry {
         var session: Session
@@ -44,13 +51,13 @@ package final class RecentSessions: Sendable {
         }
     }
 
-    /// The session, when the token is its present one or the one before, it has not expired, and it was seen lately.
-    package func session(for claim: RefreshClaim, at now: Date) -> Session? {
+    package func recall(_ claim: RefreshClaim, at now: Date) -> Recollection {
         let entry = state.withLock { $0.young[claim.sessionID] ?? $0.old[claim.sessionID] }
-        guard let entry, entry.session.isAlive(at: now),
-            now < entry.seenAt + Self.maximumAge.timeInterval,
+        guard let entry else { return .unknown }
+        guard entry.session.isAlive(at: now), now < entry.seenAt + RefreshGrant.maximumAge.timeInterval,
             claim.generation >= entry.session.generation - 1
-        else { return nil }
-        return entry.session
+        else { return .superseded }
+        // A token from the future of what is remembered was rotated by another replica: it tells for itself.
+        return claim.generation > entry.session.generation ? .unknown : .present(entry.session)
     }
 }

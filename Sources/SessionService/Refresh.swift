@@ -6,18 +6,16 @@ import Postgres
 
 /// Exchanging a refresh token for a new pair.
 ///
-/// The usual case costs one statement and one signature. With the database down, a session that this process has seen
-/// within the hour gets an access token of five minutes and keeps its refresh token.
+/// The usual case costs one statement and one signature. With the database down, a session that it has confirmed within
+/// the hour, as this process remembers or as the token says, gets an access token of five minutes and keeps its refresh token.
 package struct Refresh: Sendable {
-    /// How long a degraded access token is good for.
-    static let degradedLifetime = Duration.seconds(300)
-
     let repository: any SessionRepository
     let codec: RefreshTokenCodec
     let tokens: any AccessTokenMinting
     let lifetime: SessionLifetime
     let recent: RecentSessions
     let announcer: RevocationAnnouncer
+    let degraded: DegradedRefresh
     let now: @Sendable () -> Date
 
     package init(
@@ -31,11 +29,13 @@ package struct Refresh: Sendable {
         self.lifetime = lifetime
         self.recent = recent
         self.announcer = announcer
+        degraded = announcer.degradedRefresh(tokens: tokens)
         self.now = now
     }
 
     /// - Throws: ``SessionError/refreshTokenInvalid``, ``SessionError/refreshTokenReused``,
-    ///   ``SessionError/sessionRevoked``; `PostgresError` when the database is down and the session is not remembered.
+    ///   ``SessionError/sessionRevoked``; `PostgresError` when the database is down and neither this
+    ///   process nor the token knows enough of the session.
     package func refresh(_ text: String, actor: SessionActor, deadline: Deadline) async throws -> SignInAnswer {
         let token = try codec.decode(text)
         let claim = RefreshClaim(sessionID: token.sessionID, generation: Int64(token.generation))
@@ -45,8 +45,7 @@ package struct Refresh: Sendable {
             result = try await repository.refresh(
                 claim, lifetime: lifetime, now: now, actor: actor, deadline: deadline.forStatement)
         } catch let error as PostgresError where error.isUnavailable {
-            guard let session = recent.session(for: claim, at: now) else { throw error }
-            return try degradedAnswer(session, keeping: text)
+            return try withoutDatabase(token, claim, text: text, at: now, failure: error)
         }
         switch result {
         case .rotated(let session), .repeated(let session):
@@ -67,14 +66,29 @@ package struct Refresh: Sendable {
             expiresIn: access.expiresIn, user: session.user, mustChangePassword: session.mustChangePassword)
     }
 
-    private func degradedAnswer(_ session: Session, keeping refreshToken: String) throws -> SignInAnswer {
-        guard !announcer.isRevoked(session) else { throw SessionError.sessionRevoked }
-        var grant = AccessTokenGrant(session)
-        grant.lifetime = Self.degradedLifetime
-        let access = try tokens.mint(grant)
-        return SignInAnswer(
-            accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn, user: session.user,
-            mustChangePassword: session.mustChangePassword, degraded: true)
+    private func withoutDatabase(
+        _ token: RefreshToken, _ claim: RefreshClaim, text: String, at now: Date, failure: PostgresError
+    ) throws -> SignInAnswer {
+        switch recent.recall(claim, at: now) {
+        case .present(let session):
+            guard !announcer.isRevoked(session) else { throw SessionError.sessionRevoked }
+            return try degraded.answer(
+                sessionID: session.id, user: session.user, authenticatedAt: session.authenticatedAt,
+                methods: session.methods, mustChangePassword: session.mustChangePassword, text: text)
+        case .superseded:
+            // Reuse, most likely; but only the database may end a family, so it has to be asked again.
+            throw failure
+        case .unknown:
+            do throws(DegradedRefresh.Refusal) {
+                return try degraded.answer(token, text: text, at: now)
+            } catch {
+                switch error {
+                case .revoked: throw SessionError.sessionRevoked
+                case .nothingToGoBy: throw failure
+                case .cannotSign(let reason): throw reason
+                }
+            }
+        }
     }
 }
 
@@ -89,7 +103,12 @@ extension AccessTokenGrant {
 extension Session {
     /// The refresh token in force: the same whenever it is asked for.
     func refreshToken() -> RefreshToken {
-        RefreshToken(sessionID: id, generation: UInt32(clamping: generation), expiresAt: idleExpiresAt)
+        RefreshToken(
+            sessionID: id, generation: UInt32(clamping: generation), expiresAt: idleExpiresAt,
+            grant: RefreshGrant(
+                userID: userID, tenantID: tenantID, roles: user.roles, methods: methods,
+                mustChangePassword: mustChangePassword, authenticatedAt: authenticatedAt, confirmedAt: rotatedAt,
+                userCreatedAt: user.createdAt))
     }
 }
 

@@ -36,11 +36,12 @@ package final class RevocationAnnouncer: Service, Sendable {
 
     /// Whether this process has heard that the session, or its user, was revoked.
     func isRevoked(_ session: Session) -> Bool {
-        let claims = AccessTokenClaims(
-            issuer: "", audience: "", subject: session.userID, tenantID: session.tenantID, roles: [],
-            sessionID: session.id, tokenID: UUID(), issuedAt: session.rotatedAt, expiresAt: session.idleExpiresAt,
-            authenticatedAt: session.authenticatedAt, methods: [])
-        return set.contains(claims)
+        set.contains(session: session.id, of: session.userID, in: session.tenantID) { session.rotatedAt }
+    }
+
+    /// Refreshing without the database, by the revocations that this process has heard of.
+    func degradedRefresh(tokens: any AccessTokenMinting) -> DegradedRefresh {
+        DegradedRefresh(tokens: tokens, revocations: set)
     }
 
     /// Writes to Redis until graceful shutdown.

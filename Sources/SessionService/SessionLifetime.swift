@@ -1,4 +1,5 @@
 package import Foundation
+import MicroMiddleware
 
 /// How long sessions live.
 package struct SessionLifetime: Sendable, Hashable {
@@ -29,9 +30,11 @@ package struct SessionLifetime: Sendable, Hashable {
         min((now + idle.timeInterval).flooredToSeconds, absolute)
     }
 
-    /// Until when tokens issued before `now` could be valid somewhere, clocks being a minute apart.
+    /// Until when tokens issued before `now` could be valid somewhere, clocks being a minute apart: an access token for
+    /// its lifetime, a refresh token's grant for an hour and then the access token that it bought.
     package func revokedUntil(from now: Date) -> Date {
-        now + accessToken.timeInterval + 60
+        let granted = RefreshGrant.maximumAge + RefreshGrant.accessTokenLifetime
+        return now + max(accessToken, granted).timeInterval + 60
     }
 }
 

@@ -29,13 +29,15 @@ struct SessionRuleTests {
         let session = Example.session(of: Example.user())
         recent.remember(session, at: Example.now)
         let claim = RefreshClaim(sessionID: session.id, generation: 0)
-        #expect(recent.session(for: claim, at: Example.now + 3_599) == session)
-        #expect(recent.session(for: claim, at: Example.now + 3_601) == nil)
+        #expect(recent.recall(claim, at: Example.now + 3_599) == .present(session))
+        #expect(recent.recall(claim, at: Example.now + 3_601) == .superseded)
         let rotated = session.rotated(from: 4, at: Example.now, lifetime: Example.lifetime)
         recent.remember(rotated, at: Example.now)
-        #expect(recent.session(for: claim, at: Example.now) == nil)
+        #expect(recent.recall(claim, at: Example.now) == .superseded)
+        #expect(recent.recall(RefreshClaim(sessionID: session.id, generation: 4), at: Example.now) == .present(rotated))
+        #expect(recent.recall(RefreshClaim(sessionID: session.id, generation: 6), at: Example.now) == .unknown)
         recent.forget(session.id)
-        #expect(recent.session(for: RefreshClaim(sessionID: session.id, generation: 5), at: Example.now) == nil)
+        #expect(recent.recall(RefreshClaim(sessionID: session.id, generation: 5), at: Example.now) == .unknown)
     }
 
     @Test("What is remembered is bounded")
@@ -44,7 +46,7 @@ struct SessionRuleTests {
         let sessions = (0..<20).map { _ in Example.session(of: Example.user()) }
         for session in sessions { recent.remember(session, at: Example.now) }
         let kept = sessions.filter {
-            recent.session(for: RefreshClaim(sessionID: $0.id, generation: 0), at: Example.now) != nil
+            recent.recall(RefreshClaim(sessionID: $0.id, generation: 0), at: Example.now) == .present($0)
         }
         #expect(kept.count <= 4)
         #expect(kept.contains { $0.id == sessions.last?.id })

@@ -8,11 +8,14 @@ package struct RefreshToken: Sendable, Hashable {
     package var generation: UInt32
     /// Whole seconds.
     package var expiresAt: Date
+    /// What buys a short access token while the session database is away; a token without one then buys nothing.
+    package var grant: RefreshGrant?
 
-    package init(sessionID: UUID, generation: UInt32, expiresAt: Date) {
+    package init(sessionID: UUID, generation: UInt32, expiresAt: Date, grant: RefreshGrant? = nil) {
         self.sessionID = sessionID
         self.generation = generation
         self.expiresAt = Date(timeIntervalSince1970: Double(expiresAt.wholeSeconds))
+        self.grant = grant
     }
 }
 
@@ -30,15 +33,17 @@ package enum RefreshTokenError: Error, Equatable {
 }
 
 /// Writes and reads refresh tokens: `art_` and the base64url of
-/// `version (1) ‖ key (8) ‖ session (16) ‖ generation (4) ‖ expiry (8) ‖ HMAC-SHA-256 of all that (32)`.
+/// `version (1) ‖ key (8) ‖ session (16) ‖ generation (4) ‖ expiry (8) ‖ grant ‖ HMAC-SHA-256 of all that (32)`.
 ///
-/// The text is a function of the token and the key, so that the successor of a token can be derived again for a client
-/// that lost the answer. Rubbish is refused before any database is asked.
+/// Version 1 has no grant, version 2 has one. The text is a function of the token and the key, so that the successor of a
+/// token can be derived again for a client that lost the answer. Rubbish is refused before any database is asked.
 package struct RefreshTokenCodec: Sendable {
     private static let prefix = "art_"
-    private static let version: UInt8 = 1
-    private static let bodyCount = 37
-    private static let textCount = 4 + 92
+    private static let headCount = 37
+    private static let tagCount = 32
+    /// Of the text: no longer one is looked at.
+    private static let maximumTextCount =
+        prefix.utf8.count + (headCount + RefreshGrant.maximumByteCount + tagCount) * 4 / 3 + 1
 
     private let ring: KeyRing
     private let now: @Sendable () -> Date
@@ -53,12 +58,14 @@ package struct RefreshTokenCodec: Sendable {
         guard let key = ring.snapshot.signingKey(for: .refresh), case .hs256(let secret) = key.material else {
             throw .noActiveKey
         }
-        var body: [UInt8] = [Self.version]
-        body.reserveCapacity(Self.bodyCount + 32)
+        let grant = token.grant?.bytes
+        var body: [UInt8] = [grant == nil ? 1 : 2]
+        body.reserveCapacity(Self.headCount + (grant?.count ?? 0) + Self.tagCount)
         body += Self.name(of: key)
         withUnsafeBytes(of: token.sessionID.uuid) { body += $0 }
         withUnsafeBytes(of: token.generation.bigEndian) { body += $0 }
         withUnsafeBytes(of: token.expiresAt.wholeSeconds.bigEndian) { body += $0 }
+        body += grant ?? []
         body += HMAC<SHA256>.authenticationCode(for: body, using: secret)
         return Self.prefix + Base64URL.encode(body)
     }
@@ -66,23 +73,32 @@ package struct RefreshTokenCodec: Sendable {
     /// The token that a text stands for, checked for authenticity and expiry; whether its session lives and its
     /// generation is the last one is for the database to say.
     package func decode(_ text: String) throws(RefreshTokenError) -> RefreshToken {
-        let text = String(decoding: Array(text.utf8.prefix(Self.textCount + 1)), as: UTF8.self)
-        guard text.utf8.count == Self.textCount, text.hasPrefix(Self.prefix),
+        let text = String(decoding: Array(text.utf8.prefix(Self.maximumTextCount + 1)), as: UTF8.self)
+        guard text.utf8.count <= Self.maximumTextCount, text.hasPrefix(Self.prefix),
             let bytes = Base64URL.decode(String(text.dropFirst(Self.prefix.count))),
-            bytes.count == Self.bodyCount + 32, bytes[0] == Self.version
+            bytes.count == Self.headCount + Self.tagCount ? bytes[0] == 1 : Self.isVersion2(bytes)
         else { throw .malformed }
-        let body = bytes[..<Self.bodyCount]
+        let body = bytes.dropLast(Self.tagCount)
         let now = self.now()
         let key = ring.snapshot.keys.first { $0.use == .refresh && Self.name(of: $0) == Array(body[1..<9]) }
         guard let key, key.verifies(at: now), case .hs256(let secret) = key.material else { throw .unknownKey }
         guard
-            HMAC<SHA256>.isValidAuthenticationCode(bytes[Self.bodyCount...], authenticating: body, using: secret)
+            HMAC<SHA256>.isValidAuthenticationCode(
+                bytes.suffix(Self.tagCount), authenticating: body, using: secret)
         else { throw .badAuthenticator }
-        let token = RefreshToken(
-            sessionID: Self.uuid(body[9..<25]), generation: UInt32(truncatingIfNeeded: Self.integer(body[25..<29])),
+        var token = RefreshToken(
+            sessionID: UUID(bytes: body[9..<25]), generation: UInt32(truncatingIfNeeded: Self.integer(body[25..<29])),
             expiresAt: Date(timeIntervalSince1970: Double(Int64(bitPattern: Self.integer(body[29..<37])))))
+        if bytes[0] == 2 {
+            guard let grant = RefreshGrant(bytes: body[Self.headCount...]) else { throw .malformed }
+            token.grant = grant
+        }
         guard now < token.expiresAt else { throw .expired }
         return token
+    }
+
+    private static func isVersion2(_ bytes: [UInt8]) -> Bool {
+        bytes.count > headCount + tagCount && bytes[0] == 2
     }
 
     /// Eight bytes that stand for a key in a token.
@@ -92,11 +108,5 @@ package struct RefreshTokenCodec: Sendable {
 
     private static func integer(_ bytes: ArraySlice<UInt8>) -> UInt64 {
         bytes.reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    private static func uuid(_ bytes: ArraySlice<UInt8>) -> UUID {
-        var value = UUID().uuid
-        withUnsafeMutableBytes(of: &value) { $0.copyBytes(from: bytes) }
-        return UUID(uuid: value)
     }
 }

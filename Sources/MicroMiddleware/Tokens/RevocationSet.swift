@@ -57,12 +57,19 @@ package final class RevocationSet: Sendable {
 
     /// Whether a token with these claims has been revoked.
     package func contains(_ claims: AccessTokenClaims) -> Bool {
+        contains(session: claims.sessionID, of: claims.subject, in: claims.tenantID) { claims.preciseIssueTime }
+    }
+
+    /// Whether a session, or what was issued to its user or tenant until a moment, has been revoked.
+    package func contains(
+        session: UUID, of user: UUID, in tenant: UUID, issuedAt: () -> Date
+    ) -> Bool {
         state.withLock { state in
-            if !state.sessions.isEmpty, state.sessions[claims.sessionID] != nil { return true }
+            if !state.sessions.isEmpty, state.sessions[session] != nil { return true }
             if state.users.isEmpty, state.tenants.isEmpty { return false }
-            let issued = claims.preciseIssueTime
-            if let cut = state.users[claims.subject], issued < cut.issuedBefore { return true }
-            if let cut = state.tenants[claims.tenantID], issued < cut.issuedBefore { return true }
+            let issued = issuedAt()
+            if let cut = state.users[user], issued < cut.issuedBefore { return true }
+            if let cut = state.tenants[tenant], issued < cut.issuedBefore { return true }
             return false
         }
     }

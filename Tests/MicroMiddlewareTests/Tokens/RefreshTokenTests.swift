@@ -143,4 +143,49 @@ struct RefreshTokenTests {
         forge.ring.replace(with: try KeyRing(keys: [shared]))
         #expect(refusal(of: text) == .unknownKey)
     }
+
+    // MARK: - With a grant
+
+    var granted: RefreshToken {
+        var granted = token
+        granted.grant = RefreshGrant(
+            userID: UUID(), tenantID: UUID(), roles: ["member", "auditor", "Prüfer"], methods: ["pwd", "otp"],
+            mustChangePassword: true, authenticatedAt: forge.time.now - 77.123, confirmedAt: forge.time.now,
+            userCreatedAt: forge.time.now - 1e8)
+        return granted
+    }
+
+    @Test("A grant comes back as it went, and the text is still always the same")
+    func grantRoundTrip() throws {
+        let granted = granted
+        let text = try codec.encode(granted)
+        #expect(try codec.encode(granted) == text)
+        #expect(try codec.decode(text) == granted)
+        #expect(text.utf8.count < 300)
+    }
+
+    @Test("No byte of a grant can be changed, cut, added, moved to another version or left out without the key")
+    func grantTampered() throws {
+        let raw = try #require(TokenForge.decode(try codec.encode(granted).dropFirst(4)))
+        for position in raw.indices {
+            var changed = raw
+            changed[position] ^= 1
+            #expect(refusal(of: "art_" + TokenForge.encode(changed)) != nil, "position \(position)")
+        }
+        for end in raw.indices { #expect(refusal(of: "art_" + TokenForge.encode(raw.prefix(end))) != nil) }
+        #expect(refusal(of: "art_" + TokenForge.encode(raw + [0])) != nil)
+        #expect(refusal(of: "art_" + TokenForge.encode(raw[..<37] + raw.suffix(32))) == .malformed)
+        let plain = try #require(TokenForge.decode(try codec.encode(token).dropFirst(4)))
+        #expect(refusal(of: "art_" + TokenForge.encode([2] + plain.dropFirst())) == .malformed)
+        #expect(refusal(of: "art_" + TokenForge.encode([1] + raw.dropFirst())) == .malformed)
+    }
+
+    @Test("A grant that is too large is left out, and the token is good all the same")
+    func grantTooLarge() throws {
+        var large = granted
+        large.grant?.roles = (0..<200).map { "role-number-\($0)" }
+        #expect(try codec.decode(codec.encode(large)).grant == nil)
+        large.grant?.roles = [String(repeating: "r", count: 256)]
+        #expect(try codec.decode(codec.encode(large)).sessionID == large.sessionID)
+    }
 }
