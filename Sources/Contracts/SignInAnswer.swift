@@ -1,5 +1,5 @@
 /// What a login and a refresh answer.
-package struct SignInAnswer: Encodable, Sendable {
+package struct SignInAnswer: Codable, Sendable {
     package var accessToken: String
     /// `null` when the session service was away: the access token is good, and the session is adopted afterwards.
     package var refreshToken: String?
@@ -44,5 +44,16 @@ package struct SignInAnswer: Encodable, Sendable {
         try container.encode(user.id.text, forKey: .userID)
         if mustChangePassword { try container.encode(true, forKey: .mustChangePassword) }
         if degraded { try container.encode(true, forKey: .degraded) }
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            accessToken: try container.decode(String.self, forKey: .accessToken),
+            refreshToken: try container.decodeIfPresent(String.self, forKey: .refreshToken),
+            expiresIn: try container.decode(Int.self, forKey: .expiresIn),
+            user: try container.decode(UserSnapshot.self, forKey: .user),
+            mustChangePassword: try container.decodeIfPresent(Bool.self, forKey: .mustChangePassword) ?? false,
+            degraded: try container.decodeIfPresent(Bool.self, forKey: .degraded) ?? false)
     }
 }

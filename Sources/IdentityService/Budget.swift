@@ -6,11 +6,14 @@ enum Budget {
     static let statement = Duration.milliseconds(900)
     /// Asking session for a session; past it the login goes on without.
     static let session = Duration.milliseconds(400)
+    /// A statement whose answer is welcome but not needed.
+    static let glance = Duration.milliseconds(300)
     /// Waiting for and running one password hash.
     static let hash = Duration.seconds(3)
 }
 
 extension Deadline {
     var forStatement: Deadline { capped(at: Budget.statement) }
+    var forGlance: Deadline { capped(at: Budget.glance) }
     var forHash: Deadline { capped(at: Budget.hash) }
 }

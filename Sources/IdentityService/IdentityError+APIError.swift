@@ -12,6 +12,9 @@ extension IdentityError: APIErrorConvertible {
         case .accountDisabled: APIError(.accountDisabled)
         case .tenantUnknown: .invalid("tenant_id", "names no tenant that can be registered with")
         case .userUnknown: APIError(.notFound, "There is no such user.")
+        case .refreshTokenInvalid: APIError(.refreshTokenInvalid)
+        case .refreshTokenRevoked: APIError(.tokenRevoked)
+        case .onlySessionKnows: APIError(.dependencyUnavailable)
         case .changedMeanwhile: APIError(.conflict)
         }
     }

@@ -18,4 +18,9 @@ package enum IdentityError: Error, Sendable, Equatable {
     package static func invalid(_ field: String, _ message: String) -> IdentityError {
         .invalid([Violation(field: field, message: message)])
     }
+    /// Not a refresh token of ours, or its user is gone.
+    case refreshTokenInvalid
+    case refreshTokenRevoked
+    /// A refresh that only the session service can decide, and it cannot be reached.
+    case onlySessionKnows
 }

@@ -32,7 +32,7 @@ package func buildIdentityService(
     let repository = PostgresIdentityRepository(database: database, wakeRelay: { events.outbox.wake() })
     let rules = try IdentityRules(
         repository: repository, hasher: hasher(configuration, settings: settings), sessions: RemoteSessions(session),
-        tokens: security.issuer(settings: settings), telemetry: telemetry)
+        tokens: security.issuer(settings: settings), security: security, telemetry: telemetry)
 
     let router = try Router.service(telemetry, settings: settings)
     rules.addRoutes(to: router, security: security, events: events)
@@ -73,18 +73,23 @@ struct IdentityRules {
     let repository: any IdentityRepository
     let registration: Registration
     let signIn: SignIn
+    let refreshFallback: RefreshFallback
     let passwordChange: PasswordChange
     let settings: AccountSettings
     let bootstrap: Bootstrap
 
     init(
-        repository: any IdentityRepository, hasher: any PasswordHashing, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, telemetry: Telemetry
+        repository: any IdentityRepository, hasher: any PasswordHashing, sessions: RemoteSessions,
+        tokens: any AccessTokenMinting, security: ServiceSecurity, telemetry: Telemetry
     ) {
         self.repository = repository
         registration = Registration(repository: repository, hasher: hasher)
         signIn = SignIn(
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, logger: telemetry.logger)
+        refreshFallback = RefreshFallback(
+            sessions: sessions, codec: RefreshTokenCodec(ring: security.ring),
+            degraded: DegradedRefresh(tokens: tokens, revocations: security.revocations), repository: repository,
+            logger: telemetry.logger)
         passwordChange = PasswordChange(
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, logger: telemetry.logger)
         settings = AccountSettings(repository: repository)
@@ -94,6 +99,7 @@ struct IdentityRules {
     func addRoutes(to router: Router<BaseRequestContext>, security: ServiceSecurity, events: EventProducer) {
         let api = router.group("api/v1")
         PublicController(registration: registration, signIn: signIn, repository: repository).addRoutes(to: api)
+        RefreshController(fallback: refreshFallback).addRoutes(to: api)
         MeController(settings: settings, passwordChange: passwordChange).addRoutes(
             to: api.authenticated(verify: security.verifyToken),
             evenWithPasswordChangeDue: api.authenticated(allowsPasswordChangeDue: true, verify: security.verifyToken))

@@ -25,7 +25,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
     package func lookUp(_ identifier: Identifier, tenantID: UUID, deadline: Deadline) async throws -> SignInLookup {
         let sql: SQL =
             """
-            SELECT \(Self.tenantColumns), u.id IS NOT NULL AS is_found, \(Self.userColumns), p.hash, p.must_change
+            SELECT \(Self.tenantColumns), u.id IS NOT NULL AS is_found, \(Self.userColumns), p.hash, p.must_change, p.changed_at
             FROM tenants t
             LEFT JOIN (users u JOIN passwords p ON p.user_id = u.id)
                 ON u.tenant_id = t.id AND u.\(Self.keyColumn(identifier.kind)) = \(identifier.key)
@@ -40,7 +40,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
     package func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Account? {
         let sql: SQL =
             """
-            SELECT \(Self.tenantColumns), \(Self.userColumns), p.hash, p.must_change
+            SELECT \(Self.tenantColumns), \(Self.userColumns), p.hash, p.must_change, p.changed_at
             FROM users u JOIN tenants t ON t.id = u.tenant_id JOIN passwords p ON p.user_id = u.id
             WHERE u.id = \(userID) AND u.tenant_id = \(tenantID) AND u.status <> 'deleted'
             """
@@ -271,6 +271,7 @@ extension Account {
     fileprivate init(row: PostgresRow) throws {
         self.init(
             user: try User(row: row), passwordHash: try row.decode(String.self, "hash"),
-            mustChangePassword: try row.decode(Bool.self, "must_change"), tenant: try Tenant(row: row))
+            mustChangePassword: try row.decode(Bool.self, "must_change"),
+            passwordChangedAt: try row.decode(Date.self, "changed_at"), tenant: try Tenant(row: row))
     }
 }

@@ -53,12 +53,16 @@ package struct Account: Sendable {
     package var user: User
     package var passwordHash: String
     package var mustChangePassword: Bool
+    package var passwordChangedAt: Date
     package var tenant: Tenant
 
-    package init(user: User, passwordHash: String, mustChangePassword: Bool, tenant: Tenant) {
+    package init(
+        user: User, passwordHash: String, mustChangePassword: Bool, passwordChangedAt: Date, tenant: Tenant
+    ) {
         self.user = user
         self.passwordHash = passwordHash
         self.mustChangePassword = mustChangePassword
+        self.passwordChangedAt = passwordChangedAt
         self.tenant = tenant
     }
 

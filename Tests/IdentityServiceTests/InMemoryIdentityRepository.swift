@@ -44,7 +44,7 @@ actor InMemoryIdentityRepository: IdentityRepository {
             roles: user.roles, createdAt: now)
         accounts[user.id] = Account(
             user: stored, passwordHash: user.passwordHash, mustChangePassword: user.mustChangePassword,
-            tenant: tenant)
+            passwordChangedAt: now, tenant: tenant)
         events.append(event)
         return stored
     }
@@ -76,6 +76,7 @@ actor InMemoryIdentityRepository: IdentityRepository {
         else { return nil }
         account.passwordHash = newHash
         account.mustChangePassword = false
+        account.passwordChangedAt = now
         accounts[userID] = account
         events.append(event)
         return now

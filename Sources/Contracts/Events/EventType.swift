@@ -44,6 +44,8 @@ extension EventType {
     package static let administratorCreated = EventType(rawValue: "identity.administrator.created")
     /// A login succeeded while the session service was away: session adopts it afterwards.
     package static let sessionPending = EventType(rawValue: "identity.session.pending")
+    /// A refresh was answered on the refresh token's word alone: the session service was away.
+    package static let refreshDegraded = EventType(rawValue: "identity.refresh.degraded")
     package static let permissionDenied = EventType(rawValue: "identity.permission.denied")
 }
 

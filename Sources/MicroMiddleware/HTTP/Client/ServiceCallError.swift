@@ -22,6 +22,22 @@ package enum ServiceCallError: Error, Sendable {
         }
     }
 
+    /// Whether the target gave no answer at all, so that it has not said anything on the matter either.
+    package var isWithoutAnswer: Bool {
+        switch self {
+        case .unavailable, .deadlineExceeded: true
+        case .rejected, .unreadable, .cancelled: false
+        }
+    }
+
+    /// The target's refusal as its own client would have been told, where it was one that clients are told.
+    package var refusal: APIError? {
+        guard case .rejected(_, _, let envelope?) = self,
+            let code = ErrorCode.all.first(where: { $0.value == envelope.code })
+        else { return nil }
+        return APIError(code, envelope.message, violations: envelope.violations ?? [])
+    }
+
     /// The target's own code, where it refused: `rejected` with 409001, for example.
     package var code: Int? {
         if case .rejected(_, _, let envelope) = self { envelope?.code } else { nil }

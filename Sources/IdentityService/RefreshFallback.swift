@@ -1,0 +1,111 @@
+package import Contracts
+package import Foundation
+package import Logging
+package import MicroMiddleware
+
+/// Refreshing at identity: the way that is left when the gateway cannot reach the session service.
+///
+/// The session service is asked first, since it alone knows which token is the present one. When it cannot be reached, the
+/// token's own word buys five minutes, with what this service's database knows of the user where that can be asked:
+/// somebody disabled, deleted or with a new password since gets nothing.
+package struct RefreshFallback: Sendable {
+    let sessions: any SessionRefreshing
+    let codec: RefreshTokenCodec
+    let degraded: DegradedRefresh
+    let repository: any IdentityRepository
+    let logger: Logger
+    let now: @Sendable () -> Date
+
+    package init(
+        sessions: any SessionRefreshing, codec: RefreshTokenCodec, degraded: DegradedRefresh,
+        repository: any IdentityRepository, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.sessions = sessions
+        self.codec = codec
+        self.degraded = degraded
+        self.repository = repository
+        self.logger = logger
+        self.now = now
+    }
+
+    /// - Throws: ``IdentityError/refreshTokenInvalid``, ``IdentityError/refreshTokenRevoked``,
+    ///   ``IdentityError/accountDisabled``, ``IdentityError/onlySessionKnows``; what the session service refused with.
+    package func refresh(_ text: String, origin: RequestOrigin) async throws -> SignInAnswer {
+        let token = try codec.decode(text)
+        do {
+            return try await sessions.refresh(text, scope: origin.scope)
+        } catch let error as ServiceCallError where error.isWithoutAnswer {
+            return try await withoutSession(token, text: text, origin: origin)
+        }
+    }
+
+    private func withoutSession(_ token: RefreshToken, text: String, origin: RequestOrigin) async throws -> SignInAnswer
+    {
+        var token = token
+        var user: UserSnapshot?
+        if let grant = token.grant, let account = try await known(grant, origin: origin) {
+            user = account.user.snapshot
+            token.grant?.mustChangePassword = account.mustChangePassword
+        }
+        let answer: SignInAnswer
+        do throws(DegradedRefresh.Refusal) {
+            answer = try degraded.answer(token, text: text, user: user, at: now())
+        } catch {
+            switch error {
+            case .revoked: throw IdentityError.refreshTokenRevoked
+            case .nothingToGoBy: throw IdentityError.onlySessionKnows
+            case .cannotSign(let reason): throw reason
+            }
+        }
+        await record(token, origin: origin)
+        return answer
+    }
+
+    /// The account as it is now; `nil` when the database cannot say.
+    private func known(_ grant: RefreshGrant, origin: RequestOrigin) async throws -> Account? {
+        let account: Account?
+        do {
+            account = try await repository.account(
+                grant.userID, tenantID: grant.tenantID, deadline: origin.scope.deadline.forGlance)
+        } catch {
+            logger.warning(
+                "a refresh goes by its token alone",
+                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
+            return nil
+        }
+        guard let account else { throw IdentityError.refreshTokenInvalid }
+        guard account.isUsable else { throw IdentityError.accountDisabled }
+        // Whether this session outlived the change of password is for session to say. The grant's times are rounded.
+        guard account.passwordChangedAt <= grant.authenticatedAt + 0.002 else { throw IdentityError.onlySessionKnows }
+        return account
+    }
+
+    /// The answer does not wait for long, nor fail, if it cannot be recorded.
+    private func record(_ token: RefreshToken, origin: RequestOrigin) async {
+        guard let grant = token.grant else { return }
+        do {
+            let event = try origin.event(
+                .refreshDegraded, user: grant.userID, tenantID: grant.tenantID, actor: grant.userID,
+                session: token.sessionID)
+            try await repository.append(event, deadline: origin.scope.deadline.forGlance)
+        } catch {
+            logger.warning(
+                "a degraded refresh could not be recorded",
+                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
+        }
+    }
+}
+
+/// The session service, as a refresh sees it.
+package protocol SessionRefreshing: Sendable {
+    /// Exchanges a refresh token. Twice is as good as once, within the grace period. Fails fast when session is away.
+    func refresh(_ refreshToken: String, scope: RequestScope) async throws -> SignInAnswer
+}
+
+extension RemoteSessions: SessionRefreshing {
+    package func refresh(_ refreshToken: String, scope: RequestScope) async throws -> SignInAnswer {
+        try await client.post(
+            "/api/v1/auth/refresh", body: ["refresh_token": refreshToken], as: SignInAnswer.self,
+            scope: scope.capped(at: Budget.session), isIdempotent: true)
+    }
+}

@@ -1,0 +1,115 @@
+import Contracts
+import Foundation
+import IdentityService
+import Logging
+import MicroMiddleware
+import Testing
+
+@Suite("Refreshing at identity")
+struct RefreshFallbackTests {
+    let repository = InMemoryIdentityRepository()
+    let ring: KeyRing
+    let revocations = RevocationSet()
+    let user: User
+
+    init() async throws {
+        ring = try KeyRing.ephemeral()
+        user = try await Registration(repository: repository, hasher: CountingHasher()).register(
+            RegistrationForm(email: "ann@example.org", password: "correct horse"), origin: makeOrigin())
+    }
+
+    @Test("What the session service says counts, whatever it is, as long as it says anything")
+    func sessionDecides() async throws {
+        let refused = FakeRefreshing(
+            failure: .rejected(target: "session", status: 503, envelope: nil))
+        let text = try text()
+        await #expect(throws: ServiceCallError.self) { try await fallback(refused).refresh(text, origin: makeOrigin()) }
+        let answer = try await fallback(FakeRefreshing(failure: nil)).refresh(text, origin: makeOrigin())
+        #expect(answer.accessToken == "from session" && !answer.degraded)
+    }
+
+    @Test(
+        "Where it cannot be reached the token buys five minutes, and that is recorded",
+        arguments: [
+            ServiceCallError.unavailable(target: "session", mayHaveActed: true), .deadlineExceeded(target: "session"),
+        ])
+    func degraded(failure: ServiceCallError) async throws {
+        let text = try text()
+        let answer = try await fallback(FakeRefreshing(failure: failure)).refresh(text, origin: makeOrigin())
+        #expect(answer.degraded && answer.refreshToken == text)
+        #expect(answer.user.email == "ann@example.org")
+        #expect(await repository.events.last?.type == .refreshDegraded)
+    }
+
+    @Test("Rubbish is refused before anybody is asked")
+    func rubbish() async throws {
+        await #expect(throws: RefreshTokenError.malformed) {
+            try await fallback(FakeRefreshing(failure: nil)).refresh("art_AAAA", origin: makeOrigin())
+        }
+    }
+
+    @Test("Somebody disabled, gone, or with a new password since gets nothing")
+    func changedSince() async throws {
+        let text = try text()
+        #expect(try await refusal(of: text) == nil)
+        #expect(try await refusal(of: try self.text(authenticatedAt: user.createdAt - 60)) == .onlySessionKnows)
+        #expect(try await refusal(of: try self.text(userID: UUID())) == .refreshTokenInvalid)
+        let event = try DomainEvent(
+            type: .userDisabled, subject: user.id.text, tenantID: user.tenantID, data: EventDetail())
+        _ = await repository.setStatus(
+            .disabled, of: user.id, tenantID: user.tenantID, event: event, deadline: makeOrigin().scope.deadline)
+        #expect(try await refusal(of: text) == .accountDisabled)
+    }
+
+    @Test("A revoked session gets nothing, and a token without a grant or of more than an hour ago must wait")
+    func refused() async throws {
+        #expect(try await refusal(of: try text(confirmedAt: Date() - 3_601)) == .onlySessionKnows)
+        let session = UUID()
+        revocations.revoke(sessionID: session, until: Date() + 3_600)
+        #expect(try await refusal(of: try text(sessionID: session)) == .refreshTokenRevoked)
+        let bare = RefreshToken(sessionID: UUID(), generation: 0, expiresAt: Date() + 3_600)
+        #expect(try await refusal(of: try RefreshTokenCodec(ring: ring).encode(bare)) == .onlySessionKnows)
+    }
+
+    // MARK: -
+
+    private func refusal(of text: String) async throws -> IdentityError? {
+        do {
+            _ = try await fallback(FakeRefreshing(failure: .deadlineExceeded(target: "session"))).refresh(
+                text, origin: makeOrigin())
+            return nil
+        } catch let error as IdentityError { return error }
+    }
+
+    private func fallback(_ sessions: FakeRefreshing) -> RefreshFallback {
+        RefreshFallback(
+            sessions: sessions, codec: RefreshTokenCodec(ring: ring),
+            degraded: DegradedRefresh(tokens: FakeTokens(), revocations: revocations), repository: repository,
+            logger: Logger(label: "test"))
+    }
+
+    private func text(
+        sessionID: UUID = UUID(), userID: UUID? = nil, authenticatedAt: Date? = nil, confirmedAt: Date = Date()
+    ) throws -> String {
+        try RefreshTokenCodec(ring: ring).encode(
+            RefreshToken(
+                sessionID: sessionID, generation: 1, expiresAt: Date() + 3_600,
+                grant: RefreshGrant(
+                    userID: userID ?? user.id, tenantID: user.tenantID, roles: ["member"], methods: ["pwd"],
+                    mustChangePassword: false, authenticatedAt: authenticatedAt ?? user.createdAt + 1,
+                    confirmedAt: confirmedAt, userCreatedAt: user.createdAt)))
+    }
+}
+
+/// A session service that refreshes, or fails in a given way.
+private struct FakeRefreshing: SessionRefreshing {
+    var failure: ServiceCallError?
+
+    func refresh(_ refreshToken: String, scope: RequestScope) throws -> SignInAnswer {
+        if let failure { throw failure }
+        return SignInAnswer(
+            accessToken: "from session", refreshToken: "next", expiresIn: 1_800,
+            user: UserSnapshot(id: UUID(), tenantID: UUID(), status: "active", roles: [], createdAt: Date()),
+            mustChangePassword: false)
+    }
+}
