@@ -59,7 +59,9 @@ extension RefreshGrant {
         for date in [authenticatedAt, confirmedAt, userCreatedAt] {
             writer.write(UInt64(bitPattern: date.wholeMilliseconds))
         }
-        guard writer.write(methods), writer.write(roles), writer.bytes.count <= Self.maximumByteCount else { return nil }
+        guard writer.write(methods), writer.write(roles), writer.bytes.count <= Self.maximumByteCount else {
+            return nil
+        }
         return writer.bytes
     }
 

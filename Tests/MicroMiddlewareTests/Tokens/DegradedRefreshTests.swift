@@ -65,6 +65,7 @@ struct DegradedRefreshTests {
 private struct RecordingTokens: AccessTokenMinting {
     func mint(_ grant: AccessTokenGrant) -> MintedAccessToken {
         MintedAccessToken(
-            token: "\(grant.sessionID.text) \(grant.methods)", expiresIn: Int(grant.lifetime?.components.seconds ?? 1_800))
+            token: "\(grant.sessionID.text) \(grant.methods)",
+            expiresIn: Int(grant.lifetime?.components.seconds ?? 1_800))
     }
 }
