@@ -29,7 +29,7 @@ package func buildIdentityService(
         set: security.revocations, broker: try RabbitMQConfiguration(url: settings.value(.rabbitMQURL)), redis: redis,
         session: session, logger: telemetry.logger)
 
-    let repository = PostgresIdentityRepository(database: database, wakeRelay: { events.outbox.wake() })
+    let repository = PostgresIdentityRepository(database: database, wakeRelay: { events.outbox.wake($0) })
     let rules = try IdentityRules(
         repository: repository, hasher: hasher(configuration, settings: settings), sessions: RemoteSessions(session),
         tokens: security.issuer(settings: settings), security: security, telemetry: telemetry)

@@ -1,16 +1,16 @@
 package import ConnectionKit
 package import Contracts
 package import Foundation
-import MicroMiddleware
+package import MicroMiddleware
 package import Postgres
 
 /// The identity database.
 package struct PostgresIdentityRepository: IdentityRepository {
     private let database: PostgresClient
     /// Told after a commit that the outbox holds something.
-    private let wakeRelay: @Sendable () -> Void
+    private let wakeRelay: @Sendable (Outbox.Urgency) -> Void
 
-    package init(database: PostgresClient, wakeRelay: @escaping @Sendable () -> Void = {}) {
+    package init(database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void = { _ in }) {
         self.database = database
         self.wakeRelay = wakeRelay
     }
@@ -67,7 +67,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
     package func insert(_ user: NewUser, event: DomainEvent, deadline: Deadline) async throws -> User {
         let result = try await naming { try await database.query(Self.insertion(user, event), deadline: deadline) }
         guard let row = result.first else { throw IdentityError.tenantUnknown }
-        wakeRelay()
+        wakeRelay(.soon)
         return try User(row: row)
     }
 
@@ -85,7 +85,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
                 return try User(row: row)
             }
         }
-        wakeRelay()
+        wakeRelay(.soon)
         return created
     }
 
@@ -112,7 +112,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
             SELECT last_login_at FROM signed_in
             """
         let row = try await database.query(sql, deadline: deadline).first
-        wakeRelay()
+        wakeRelay(.soon)
         return try row?.decode(Date.self, "last_login_at")
     }
 
@@ -129,7 +129,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
             SELECT changed_at FROM changed
             """
         let row = try await database.query(sql, deadline: deadline).first
-        wakeRelay()
+        wakeRelay(.now)
         return try row?.decode(Date.self, "changed_at")
     }
 
@@ -146,7 +146,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
             SELECT \(Self.userColumns) FROM u
             """
         let row = try await naming { try await database.query(sql, deadline: deadline) }.first
-        wakeRelay()
+        wakeRelay(.soon)
         return try row.map(User.init(row:))
     }
 
@@ -163,13 +163,13 @@ package struct PostgresIdentityRepository: IdentityRepository {
             SELECT \(Self.userColumns) FROM u
             """
         let row = try await database.query(sql, deadline: deadline).first
-        wakeRelay()
+        wakeRelay(.now)
         return try row.map(User.init(row:))
     }
 
     package func append(_ event: DomainEvent, deadline: Deadline) async throws {
         try await database.query(SQL.outboxInsert(event, from: "(SELECT) AS always"), deadline: deadline)
-        wakeRelay()
+        wakeRelay(.soon)
     }
 }
 

@@ -24,11 +24,11 @@ extension PostgresSessionRepository {
             SELECT \(Self.columns) FROM s
             """, deadline: deadline)
         if let row = rotated.first {
-            wakeRelay()
+            wakeRelay(.soon)
             return .rotated(try Session(row: row))
         }
         let result = try await judge(token, lifetime: lifetime, now: now, actor: actor, deadline: deadline)
-        wakeRelay()
+        wakeRelay(.now)
         return result
     }
 

@@ -9,7 +9,7 @@ extension PostgresSessionRepository {
         let revocations = try await database.withTransaction(deadline: deadline) { connection in
             try await end(ending, on: connection)
         }
-        wakeRelay()
+        wakeRelay(.now)
         return revocations
     }
 
@@ -23,7 +23,7 @@ extension PostgresSessionRepository {
             try await record([(user, userID)], ending, on: connection)
             return [user] + (try await end(ending, on: connection))
         }
-        wakeRelay()
+        wakeRelay(.now)
         return revocations
     }
 

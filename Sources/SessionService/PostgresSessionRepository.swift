@@ -1,16 +1,16 @@
 package import ConnectionKit
 import Contracts
 package import Foundation
-import MicroMiddleware
+package import MicroMiddleware
 package import Postgres
 
 /// The session database.
 package struct PostgresSessionRepository: SessionRepository {
     let database: PostgresClient
     /// Told after a commit that the outbox holds something.
-    let wakeRelay: @Sendable () -> Void
+    let wakeRelay: @Sendable (Outbox.Urgency) -> Void
 
-    package init(database: PostgresClient, wakeRelay: @escaping @Sendable () -> Void = {}) {
+    package init(database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void = { _ in }) {
         self.database = database
         self.wakeRelay = wakeRelay
     }
@@ -35,7 +35,7 @@ package struct PostgresSessionRepository: SessionRepository {
             SELECT id FROM s
             """
         let isNew = try await !database.query(sql, deadline: deadline).isEmpty
-        wakeRelay()
+        wakeRelay(.soon)
         if isNew { return session }
         guard let present = try await self.session(session.id, tenantID: session.tenantID, deadline: deadline),
             present.userID == session.userID

@@ -26,7 +26,7 @@ package func buildSessionService(
     let feed = RevocationFeed(
         set: security.revocations, broker: broker, redis: redis, session: nil, logger: telemetry.logger)
 
-    let repository = PostgresSessionRepository(database: database, wakeRelay: { events.outbox.wake() })
+    let repository = PostgresSessionRepository(database: database, wakeRelay: { events.outbox.wake($0) })
     let rules = SessionRules(
         repository: repository, lifetime: try SessionConfiguration(settings: settings).lifetime, security: security,
         tokens: try security.issuer(settings: settings), redis: redis, telemetry: telemetry)

@@ -8,11 +8,20 @@ package import Postgres
 ///     try await connection.query("UPDATE users SET …")
 ///     try await outbox.append(event, on: connection)
 /// }
-/// outbox.wake()
+/// outbox.wake(.soon)
 /// ```
 /// The relay finds rows without `wake()` too, within a quarter of a second: another replica's, or after a crash.
 package struct Outbox: Sendable {
+    /// When the relay may act.
+    package enum Urgency: Sendable {
+        /// Together with what else is committed within a tenth of a second.
+        case soon
+        /// At once: the event takes access away from somebody.
+        case now
+    }
+
     let signal = WakeSignal()
+    let hurry = WakeSignal()
 
     package init() {}
 
@@ -53,7 +62,8 @@ package struct Outbox: Sendable {
     }
 
     /// Tells this process's relay that something has been committed.
-    package func wake() {
+    package func wake(_ urgency: Urgency = .soon) {
         signal.wake()
+        if urgency == .now { hurry.wake() }
     }
 }

@@ -10,6 +10,9 @@ package struct RelayConfiguration: Sendable {
     package var batchSize = 500
     /// How long the relay waits between looks at an outbox that stays empty, at most; the wake-up comes sooner.
     package var idleInterval: Duration = .milliseconds(250)
+    /// How far apart the relay's steps are while events trickle in, so that they share a transaction, a publication and a
+    /// mark instead of costing one each. The first after a quiet moment does not wait, nor does what takes access away.
+    package var linger: Duration = .milliseconds(100)
     /// How long one batch may take to be confirmed.
     package var publishTimeout: Duration = .seconds(10)
     /// How long a relay leads before it offers the lead to whoever waits for it, and so how long at most a stalled
@@ -32,6 +35,7 @@ package struct RelayConfiguration: Sendable {
 package final class OutboxRelay: Service, Sendable {
     private let stream: EventStream
     private let signal: WakeSignal
+    private let hurry: WakeSignal
     private let database: PostgresClient
     private let publisher: any EventPublisher
     private let configuration: RelayConfiguration
@@ -45,6 +49,7 @@ package final class OutboxRelay: Service, Sendable {
     ) {
         stream = EventStream(source: source)
         signal = outbox.signal
+        hurry = outbox.hurry
         var dedicated = database
         dedicated.poolSize = 1
         dedicated.applicationName += "-relay"
@@ -60,8 +65,9 @@ package final class OutboxRelay: Service, Sendable {
     package func run() async throws {
         await withGracefulShutdownHandler {
             await lead()
-        } onGracefulShutdown: { [signal] in
+        } onGracefulShutdown: { [signal, hurry] in
             signal.wake()
+            hurry.wake()
         }
         await database.close()
     }
@@ -103,10 +109,16 @@ package final class OutboxRelay: Service, Sendable {
         var work = RelayWork(
             stream: stream, publisher: publisher, configuration: configuration, metrics: metrics, logger: logger)
         let end = Deadline.after(configuration.term)
+        var next = Deadline.after(.zero)
         try await work.dropOld(on: connection)
         while !isStopping, !end.hasPassed {
-            guard try await work.step(on: connection) else { continue }
-            await signal.wait(atMost: min(work.idle.next(), end.remaining))
+            let lingered = Deadline.after(configuration.linger)
+            if try await work.step(on: connection) {
+                await signal.wait(atMost: min(work.idle.next(), end.remaining))
+            } else {
+                next = lingered
+            }
+            if !work.isPressed, !next.hasPassed { await hurry.wait(atMost: min(next.remaining, end.remaining)) }
         }
         try await connection.query("SELECT pg_advisory_unlock(\(Self.lockKey))")
     }

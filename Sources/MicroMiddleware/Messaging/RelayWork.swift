@@ -13,6 +13,8 @@ struct RelayWork: Sendable {
 
     /// How long to wait for the wake-up; grows while nothing happens.
     var idle: IdlePace
+    /// Whether the last step had as much to do as one may: then more is waiting, and the relay should not linger.
+    private(set) var isPressed = false
     /// What has been numbered in this term and not yet published, contiguous.
     private var waiting: [CloudEvent] = []
     private var brokerBackoff = Backoff(base: .milliseconds(100), limit: .seconds(5))
@@ -39,6 +41,7 @@ struct RelayWork: Sendable {
         let (head, isWaiting) = try await stream.state(on: connection)
         try await measure(head, isWaiting: isWaiting, on: connection)
         var isIdle = true
+        isPressed = false
         if isWaiting {
             let numbered = try await stream.number(atMost: configuration.batchSize, on: connection)
             // What does not follow on, or is too much to keep, is read back when its turn comes.
@@ -50,6 +53,7 @@ struct RelayWork: Sendable {
                 }
             }
             isIdle = numbered.isEmpty
+            isPressed = numbered.count >= configuration.batchSize
         }
         if brokerRetry.hasPassed, head.publishedPosition < head.position || !waiting.isEmpty {
             if try await publish(after: head.publishedPosition, on: connection) { isIdle = false }
@@ -82,6 +86,7 @@ struct RelayWork: Sendable {
             brokerRetry = .after(brokerBackoff.next())
         }
         guard confirmed > 0 else { return false }
+        if confirmed >= configuration.batchSize { isPressed = true }
         try await connection.query(EventStream.publishedSQL(upTo: batch[confirmed - 1].position))
         waiting.removeFirst(confirmed)
         metrics.published.increment(by: Int64(confirmed))

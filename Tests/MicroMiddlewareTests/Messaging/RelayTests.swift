@@ -61,6 +61,27 @@ struct RelayTests {
         #expect(publisher.published.map(\.event.subject) == (0..<300).map { "user-\($0)" })
     }
 
+    @Test(
+        "What trickles in shares batches, and what takes access away goes out at once", .timeLimit(.minutes(2)))
+    func lingers() async throws {
+        let fixture = try await MessagingFixture.make()
+        let publisher = ScriptedPublisher()
+        let relay = fixture.relay(publisher, linger: .seconds(3))
+        try await fixture.running([{ try await relay.run() }]) {
+            try await fixture.commit(0..<1)
+            try await eventually("the first does not wait") { publisher.published.count == 1 }
+            let calls = publisher.calls
+            for number in 1..<6 { try await fixture.commit(number..<(number + 1)) }
+            #expect(publisher.published.count == 1)
+            let start = ContinuousClock.now
+            fixture.outbox.wake(.now)
+            try await eventually("all are published") { publisher.published.count == 6 }
+            #expect(start.duration(to: .now) < .seconds(2))
+            #expect(publisher.calls == calls + 1)
+        }
+        expectChained(publisher.published)
+    }
+
     @Test("A transaction that commits late is numbered late and not skipped", .timeLimit(.minutes(2)))
     func lateCommit() async throws {
         let fixture = try await MessagingFixture.make()
