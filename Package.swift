@@ -98,12 +98,15 @@ let package = Package(
         .systemLibrary(name: "CRabbitMQ", path: "Sources/CRabbitMQ"),
         .systemLibrary(name: "CSodium", path: "Sources/CSodium"),
 
+        // The one C source of ours: memory that libsodium hashes in, which only an interposed mmap can give it.
+        .target(name: "CLentMemory"),
+
         // Drivers: each the only importer of its C client.
         library("ConnectionKit", [logging, collections]),
         library("Postgres", ["CLibPQ", "ConnectionKit", crypto, logging, lifecycle]),
         library("Redis", ["CHiredis", "ConnectionKit", collections, logging, lifecycle]),
         library("RabbitMQ", ["CRabbitMQ", "ConnectionKit", collections, logging, lifecycle]),
-        library("Passwords", ["CSodium", "ConnectionKit", logging]),
+        library("Passwords", ["CSodium", "CLentMemory", "ConnectionKit", logging]),
 
         // What every service shares, and what services say to each other.
         library("Contracts", []),

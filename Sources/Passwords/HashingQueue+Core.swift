@@ -22,6 +22,7 @@ extension HashingQueue {
         var head = 0
         var running = 0
         var isClosed = false
+        var lentCount = 0
         /// A moving average of how long one hash takes, in seconds.
         var hashSeconds = 0.015
     }
@@ -40,13 +41,18 @@ extension HashingQueue.Core {
     }
 
     /// The next entry to hash, waiting for one; nil when the queue is closed and empty.
-    func next() -> (HashingQueue.Entry, Continuation)? {
+    ///
+    /// - Parameter onIdle: called after a second with nothing to hash.
+    func next(onIdle: () -> Void) -> (HashingQueue.Entry, Continuation)? {
         while true {
             condition.lock()
             while waiting.isEmpty, !isClosed {
                 order.removeAll(keepingCapacity: true)
                 head = 0
-                condition.wait()
+                if !condition.wait(until: Date() + 1) {
+                    onIdle()
+                    while waiting.isEmpty, !isClosed { condition.wait() }
+                }
             }
             let late = waiting.values.filter(\.deadline.hasPassed).compactMap { remove($0) }
             var found: (HashingQueue.Entry, Continuation)?
@@ -68,10 +74,11 @@ extension HashingQueue.Core {
         }
     }
 
-    func finished(in duration: Duration) {
+    func finished(in duration: Duration, inLentMemory: Bool) {
         let (seconds, attoseconds) = duration.components
         condition.withLock {
             running -= 1
+            if inLentMemory { lentCount += 1 }
             hashSeconds += ((Double(seconds) + Double(attoseconds) / 1e18) - hashSeconds) / 16
         }
     }

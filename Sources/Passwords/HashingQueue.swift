@@ -13,12 +13,13 @@ final class HashingQueue: Sendable {
     private let threadCount: Int
     private let limit: Int
 
-    init(threads: Int, limit: Int) {
+    /// - Parameter memoryBytes: what one hash needs; each thread keeps that much while there is something to hash.
+    init(threads: Int, limit: Int, memoryBytes: Int) {
         threadCount = threads
         self.limit = limit
         for number in 1...threads {
             let core = self.core
-            let thread = Thread { Self.serve(core) }
+            let thread = Thread { Self.serve(core, memoryBytes: memoryBytes) }
             thread.name = "hash-\(number)"
             thread.stackSize = 512 * 1_024
             thread.start()
@@ -35,6 +36,11 @@ final class HashingQueue: Sendable {
     /// How many passwords wait.
     var count: Int {
         core.condition.withLock { core.waiting.count }
+    }
+
+    /// How many hashes ran in memory that was kept from the one before.
+    var lentCount: Int {
+        core.condition.withLock { core.lentCount }
     }
 
     /// Queues the work and waits for its outcome.
@@ -70,12 +76,14 @@ final class HashingQueue: Sendable {
         }
     }
 
-    private static func serve(_ core: Core) {
-        while let (entry, continuation) = core.next() {
+    private static func serve(_ core: Core, memoryBytes: Int) {
+        var memory = HashingMemory(size: memoryBytes)
+        while let (entry, continuation) = core.next(onIdle: { memory.release() }) {
             let start = ContinuousClock.now
-            let result: Result<PasswordHashingOutcome, PasswordHashingError>
-            do throws(PasswordHashingError) { result = .success(try entry.work()) } catch { result = .failure(error) }
-            core.finished(in: ContinuousClock.now - start)
+            let (result, isUsed) = memory.lend { () -> Result<PasswordHashingOutcome, PasswordHashingError> in
+                do throws(PasswordHashingError) { return .success(try entry.work()) } catch { return .failure(error) }
+            }
+            core.finished(in: ContinuousClock.now - start, inLentMemory: isUsed)
             continuation.resume(returning: result)
         }
     }

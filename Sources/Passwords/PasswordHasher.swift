@@ -32,7 +32,7 @@ package final class PasswordHasher: Sendable {
         guard Sodium.isReady else { throw .unavailable }
         self.parameters = parameters
         self.peppers = peppers
-        queue = HashingQueue(threads: threads, limit: queueLimit)
+        queue = HashingQueue(threads: threads, limit: queueLimit, memoryBytes: parameters.memoryBytes)
         impossibleHash = try PasswordHash.stored(
             sodium: Sodium.impossibleHash(parameters: parameters), pepperID: peppers.current.id)
     }
@@ -73,6 +73,9 @@ package final class PasswordHasher: Sendable {
     package func verifyAgainstNothing(_ password: String, deadline: Deadline) async throws(PasswordHashingError) {
         _ = try await verify(password, against: impossibleHash, deadline: deadline)
     }
+
+    /// How many passwords were hashed in memory that was kept from the one before, which is much faster.
+    package var lentCount: Int { queue.lentCount }
 
     /// How many passwords wait to be hashed: a gauge for metrics.
     package var queueLength: Int { queue.count }

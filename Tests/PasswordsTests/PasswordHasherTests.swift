@@ -42,6 +42,21 @@ struct PasswordHasherTests {
         #expect(try await hasher.verify("s3cret", against: other, deadline: deadline).matches)
     }
 
+    @Test("Hashes in memory kept from the one before are those of libsodium's own, and no trace of one is in the next")
+    func keptMemory() async throws {
+        let keeping = try Self.hasher(parameters: .standard)
+        // Its memory is too small for what is stored, so libsodium takes its own.
+        let bare = try Self.hasher()
+        for password in ["one", "two", "three"] {
+            let stored = try await keeping.hash(password, deadline: deadline)
+            #expect(try await keeping.verify(password, against: stored, deadline: deadline).matches)
+            #expect(try await keeping.verify("four", against: stored, deadline: deadline).matches == false)
+            #expect(try await bare.verify(password, against: stored, deadline: deadline).matches)
+        }
+        #expect(keeping.lentCount == 9)
+        #expect(bare.lentCount == 0)
+    }
+
     @Test("A password matches however its characters are composed")
     func normalised() async throws {
         let hasher = try Self.hasher()
