@@ -13,13 +13,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     /// What can be measured by itself, in the order in which it is measured.
     enum Section: String, CaseIterable, ExpressibleByArgument {
-        case tokens, passwords, gateway, footprint, login, refresh
+        case tokens, passwords, gateway, footprint, login, refresh, revocation
 
         /// Whether it is measured on a running suite.
         var needsSuite: Bool {
             switch self {
             case .tokens, .passwords, .gateway: false
-            case .footprint, .login, .refresh: true
+            case .footprint, .login, .refresh, .revocation: true
             }
         }
     }
@@ -44,7 +44,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .tokens: try await VerifyBench.run()
         case .passwords: try await PasswordBench.run()
         case .gateway: try await GatewayBench().run()
-        case .footprint, .login, .refresh: []
+        case .footprint, .login, .refresh, .revocation: []
         }
     }
 
@@ -60,6 +60,7 @@ struct BenchCommand: AsyncParsableCommand {
                 case .footprint: tally.add(try await FootprintBench(layout: suite.layout).run())
                 case .login: tally.add(try await LoginBench(target: target).run())
                 case .refresh: tally.add(try await RefreshBench(target: target).run())
+                case .revocation: tally.add(try await RevocationBench(layout: suite.layout, target: target).run())
                 case .tokens, .passwords, .gateway: break
                 }
             }
