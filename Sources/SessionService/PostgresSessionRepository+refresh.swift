@@ -8,6 +8,10 @@ extension PostgresSessionRepository {
     /// One statement where the token is the present one, which it is unless something is odd: the condition in `WHERE` is
     /// ``Session/verdict(on:at:grace:)`` being `rotate`. Of many at once the first gets it; the others waited for its row
     /// lock, find the generation gone, and are judged by the rule itself.
+    ///
+    /// A server that was stopped executes what waited in its socket when it is continued, long after the client was
+    /// given a token of five minutes and kept its refresh token. So the statement is void once it is too late by the
+    /// server's clock; where the clocks differ by more, the rule decides, in a transaction that ends with its client.
     package func refresh(
         _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
     ) async throws -> RefreshResult {
@@ -18,7 +22,7 @@ extension PostgresSessionRepository {
                 UPDATE sessions SET generation = generation + 1, rotated_at = \(now),
                     idle_expires_at = least(\(idle), absolute_expires_at)
                 WHERE id = \(token.sessionID) AND generation = \(token.generation) AND revoked_at IS NULL
-                    AND idle_expires_at > \(now)
+                    AND idle_expires_at > \(now) AND clock_timestamp() < \(now + Self.patience)
                 RETURNING *
             ), recorded AS (\(Self.refreshed(actor, at: now)))
             SELECT \(Self.columns) FROM s
@@ -31,6 +35,9 @@ extension PostgresSessionRepository {
         wakeRelay(.now)
         return result
     }
+
+    /// How long after it was asked for a rotation may still happen, in seconds: as long as the answer is waited for.
+    private static let patience: TimeInterval = 0.9
 
     /// The event of a rotation, made of the row that `s` returns.
     private static func refreshed(_ actor: SessionActor, at now: Date, message: String? = nil) -> SQL {

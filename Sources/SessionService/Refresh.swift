@@ -16,12 +16,14 @@ package struct Refresh: Sendable {
     let recent: RecentSessions
     let announcer: RevocationAnnouncer
     let degraded: DegradedRefresh
+    /// Tells whether a request may have waited while this process was stopped.
+    let stall: StallDetector
     let now: @Sendable () -> Date
 
     package init(
         repository: any SessionRepository, codec: RefreshTokenCodec, tokens: any AccessTokenMinting,
         lifetime: SessionLifetime, recent: RecentSessions, announcer: RevocationAnnouncer,
-        now: @escaping @Sendable () -> Date = { Date() }
+        stall: StallDetector, now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.repository = repository
         self.codec = codec
@@ -29,15 +31,18 @@ package struct Refresh: Sendable {
         self.lifetime = lifetime
         self.recent = recent
         self.announcer = announcer
+        self.stall = stall
         degraded = announcer.degradedRefresh(tokens: tokens)
         self.now = now
     }
 
     /// - Throws: ``SessionError/refreshTokenInvalid``, ``SessionError/refreshTokenReused``,
-    ///   ``SessionError/sessionRevoked``; `PostgresError` when the database is down and neither this
+    ///   ``SessionError/sessionRevoked``, ``SessionError/stalled``; `PostgresError` when the database is down and neither this
     ///   process nor the token knows enough of the session.
     package func refresh(_ text: String, actor: SessionActor, deadline: Deadline) async throws -> SignInAnswer {
         let token = try codec.decode(text)
+        // Whoever sent it has an answer from elsewhere by now, and keeps the token that a rotation would use up.
+        guard !stall.hasJustResumed() else { throw SessionError.stalled }
         let claim = RefreshClaim(sessionID: token.sessionID, generation: Int64(token.generation))
         let now = now()
         let result: RefreshResult

@@ -11,4 +11,6 @@ package enum SessionError: Error, Sendable, Equatable {
     case nothingToEnd
     /// The id belongs to somebody else's session.
     case sessionTaken
+    /// The request may have waited while this process was stopped, so it is not acted on.
+    case stalled
 }

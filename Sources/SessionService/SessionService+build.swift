@@ -27,9 +27,10 @@ package func buildSessionService(
         set: security.revocations, broker: broker, redis: redis, session: nil, logger: telemetry.logger)
 
     let repository = PostgresSessionRepository(database: database, wakeRelay: { events.outbox.wake($0) })
+    let stall = StallDetector()
     let rules = SessionRules(
         repository: repository, lifetime: try SessionConfiguration(settings: settings).lifetime, security: security,
-        tokens: try security.issuer(settings: settings), redis: redis, telemetry: telemetry)
+        tokens: try security.issuer(settings: settings), redis: redis, stall: stall, telemetry: telemetry)
     let consumer = EventConsumer(
         queue: EventTopology.sessionQueue, configuration: broker, metrics: telemetry.metrics,
         logger: telemetry.logger
@@ -42,7 +43,7 @@ package func buildSessionService(
         repository: repository, revocations: security.revocations, logger: telemetry.logger)
     return ServiceApplication(
         name: "session", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis, rules.announcer] + events.services + [feed, consumer, housekeeping],
+        services: [database, redis, rules.announcer, stall] + events.services + [feed, consumer, housekeeping],
         health: health(security, database: database, redis: redis, events: events),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
@@ -75,7 +76,7 @@ struct SessionRules {
 
     init(
         repository: any SessionRepository, lifetime: SessionLifetime, security: ServiceSecurity,
-        tokens: any AccessTokenMinting, redis: RedisClient?, telemetry: Telemetry
+        tokens: any AccessTokenMinting, redis: RedisClient?, stall: StallDetector, telemetry: Telemetry
     ) {
         self.repository = repository
         let codec = RefreshTokenCodec(ring: security.ring)
@@ -85,7 +86,7 @@ struct SessionRules {
         opening = Opening(repository: repository, codec: codec, lifetime: lifetime, recent: recent)
         refresh = Refresh(
             repository: repository, codec: codec, tokens: tokens, lifetime: lifetime, recent: recent,
-            announcer: announcer)
+            announcer: announcer, stall: stall)
         signOut = SignOut(repository: repository, codec: codec, lifetime: lifetime, announcer: announcer)
         identityEvents = IdentityEvents(
             opening: opening, signOut: signOut, repository: repository, logger: telemetry.logger)
