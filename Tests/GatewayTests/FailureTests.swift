@@ -60,6 +60,28 @@ struct FailureTests {
         }
     }
 
+    @Test("A service that says nothing at all is answered 503003 within its silence, and used again when it speaks")
+    func silence() async throws {
+        try await GatewayFixture.run { configuration in
+            configuration.lifeInterval = .milliseconds(50)
+            configuration.silenceTimeout = .milliseconds(300)
+        } _: { gateway in
+            gateway.upstream.seen.isMute = true
+            for path in ["x", "y", "z"] {
+                let start = ContinuousClock.now
+                let answer = try await gateway.get("/mfa/api/v1/\(path)")
+                #expect(answer.hasPrefix("HTTP/1.1 503") && answer.contains("503003") && answer.contains("Retry-After"))
+                #expect(ContinuousClock.now - start < .seconds(1.5))
+            }
+            gateway.upstream.seen.isMute = false
+            let deadline = ContinuousClock.now + .seconds(3)
+            while try await !gateway.get("/mfa/api/v1/x").hasPrefix("HTTP/1.1 200") {
+                #expect(ContinuousClock.now < deadline)
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
     @Test("A GET on a connection that the service has closed is sent once more; a POST never is")
     func staleConnection() async throws {
         try await GatewayFixture.run { gateway in

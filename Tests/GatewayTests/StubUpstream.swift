@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// What it does depends on the last segment of the path: `…/stall` never answers, `…/cut` breaks off in mid-response,
 /// `…/hangup` closes instead of answering, `…/stale` answers and closes without saying so, `…/chunked` answers without a
-/// length, `…/large` sends eight megabytes.
+/// length, `…/large` sends eight megabytes, `…/busy` answers 503.
 struct StubUpstream: Sendable {
     let channel: any Channel
     let seen: SeenRequests
@@ -39,11 +39,19 @@ struct StubUpstream: Sendable {
 
 /// What the stub has seen, for the test to look at.
 final class SeenRequests: Sendable {
-    private let state = Mutex((requests: [String](), connections: [any Channel](), bodyBytes: 0))
+    private let state = Mutex((requests: [String](), connections: [any Channel](), bodyBytes: 0, isMute: false))
 
-    var requests: [String] { state.withLock { $0.requests.filter { !$0.hasPrefix("GET /readyz") } } }
+    var requests: [String] {
+        state.withLock { $0.requests.filter { !$0.hasPrefix("GET /readyz") && !$0.hasPrefix("GET /livez") } }
+    }
     var connections: [any Channel] { state.withLock { $0.connections } }
     var bodyBytes: Int { state.withLock { $0.bodyBytes } }
+
+    /// Whether it takes requests and answers none.
+    var isMute: Bool {
+        get { state.withLock { $0.isMute } }
+        set { state.withLock { $0.isMute = newValue } }
+    }
 
     func connected(_ channel: any Channel) {
         state.withLock { $0.connections.append(channel) }
@@ -79,7 +87,7 @@ private final class StubHandler: ChannelInboundHandler {
         case .body(let body):
             bodyBytes += body.readableBytes
             seen.body(body.readableBytes)
-        case .end: if let head { answer(head, context) }
+        case .end: if let head, !seen.isMute { answer(head, context) }
         }
     }
 
@@ -114,7 +122,8 @@ private final class StubHandler: ChannelInboundHandler {
     private func write(
         _ head: HTTPRequestHead, _ headers: HTTPHeaders, _ body: [ByteBuffer], _ context: ChannelHandlerContext
     ) {
-        let response = HTTPResponseHead(version: .http1_1, status: .ok, headers: headers)
+        let status: HTTPResponseStatus = head.uri.hasSuffix("/busy") ? .serviceUnavailable : .ok
+        let response = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(wrapOutboundOut(.head(response)), promise: nil)
         if head.method != .HEAD {
             for part in body { context.write(wrapOutboundOut(.body(.byteBuffer(part))), promise: nil) }

@@ -74,7 +74,9 @@ extension ClientHandler {
         headers.add(name: "traceparent", value: exchange.traceParent)
         headers.add(name: "X-Forwarded-For", value: peer)
         headers.add(name: "X-Forwarded-Proto", value: isSecure ? "https" : "http")
-        headers.add(name: "X-Request-Deadline-Ms", value: String(route.deadlineMilliseconds * 49 / 50))
+        exchange.fallback = exchange.canBeSentTwice ? route.fallback : nil
+        let patience = exchange.fallback?.afterMilliseconds ?? route.deadlineMilliseconds
+        headers.add(name: "X-Request-Deadline-Ms", value: String(patience * 49 / 50))
         switch exchange.framing {
         case .none: break
         case .length(let length): headers.add(name: "Content-Length", value: String(length))
@@ -82,7 +84,7 @@ extension ClientHandler {
         }
         exchange.forwardHead = HTTPRequestHead(version: .http1_1, method: head.method, uri: uri, headers: headers)
         exchange.mayRetry = !exchange.hasBody && head.method.isIdempotent
-        deadline = exchange.started + .milliseconds(Int64(route.deadlineMilliseconds))
+        deadline = exchange.started + .milliseconds(Int64(patience))
         if exchange.expectsContinue {
             exchange.expectsContinue = false
             write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
@@ -96,8 +98,36 @@ extension ClientHandler {
         switch loop.pool(route.upstream).acquire(for: self, ticket: exchange.ticket, fresh: fresh) {
         case .ready(let connection): upstreamReady(connection)
         case .connecting: phase = .connecting
+        case .refused(.unavailable) where fallBack(): break
         case .refused(let refusal): refuse(refusal)
         }
+    }
+
+    /// Asks the second service, where there is one: the first has given no answer.
+    ///
+    /// - Returns: false when there is none, or it was asked already; then the caller refuses.
+    func fallBack() -> Bool {
+        guard let fallback = exchange.fallback, let head = exchange.forwardHead, !exchange.responseHasBegun else {
+            return false
+        }
+        abandonUpstream()
+        let limit = exchange.route?.deadlineMilliseconds ?? RouteTable.defaultDeadlineMilliseconds
+        exchange.fallback = nil
+        exchange.route?.upstream = fallback.upstream
+        var next = head
+        next.uri = fallback.target
+        next.headers.replaceOrAdd(name: "X-Request-Deadline-Ms", value: String(limit * 49 / 50))
+        exchange.forwardHead = next
+        exchange.pendingBody = exchange.keptBody
+        exchange.pendingBodyBytes = exchange.receivedBodyBytes
+        exchange.keptBody = []
+        exchange.mayRetry = false
+        deadline = .now() + .milliseconds(Int64(limit))
+        // What is written to a connection that is ready is flushed only for those who waited for it.
+        phase = .connecting
+        shared.metrics.fellBack(upstream: fallback.upstream)
+        acquire(fresh: false)
+        return true
     }
 
     /// Whether the exchange that `ticket` names still waits for a connection.
@@ -124,7 +154,7 @@ extension ClientHandler {
 
     /// No connection to the service could be made.
     func upstreamUnreachable() {
-        refuse(.unavailable)
+        if !fallBack() { refuse(.unavailable) }
     }
 
     /// The service closed the connection before the response was complete.
@@ -139,7 +169,7 @@ extension ClientHandler {
             return acquire(fresh: true)
         }
         if !reused { loop.pool(route.upstream).failed() }
-        refuse(.unavailable)
+        if !fallBack() { refuse(.unavailable) }
     }
 
     func upstreamWritabilityChanged() {

@@ -177,6 +177,7 @@ final class ClientHandler: ChannelDuplexHandler {
         exchange.receivedBodyBytes += body.readableBytes
         if exchange.receivedBodyBytes > exchange.route?.maximumBodyBytes ?? 0 { return refuse(.bodyTooLarge) }
         if case .none = exchange.framing { return refuse(.badRequest) }
+        if exchange.fallback != nil { exchange.keptBody.append(body) }
         if let upstream, phase == .forwarding {
             upstream.write(.body(.byteBuffer(body)))
         } else {
@@ -199,7 +200,10 @@ final class ClientHandler: ChannelDuplexHandler {
     // MARK: Time
 
     func sweep(now: NIODeadline) {
-        guard now >= deadline else { return }
+        if now < deadline {
+            if isWaitingInVain(now), !fallBack() { refuse(.unavailable) }
+            return
+        }
         switch phase {
         case .idle, .discarding, .closed: abort()
         case .connecting, .forwarding:
@@ -207,7 +211,15 @@ final class ClientHandler: ChannelDuplexHandler {
             // A request that is still arriving is the client's delay, not the service's.
             guard exchange.requestIsComplete, let route = exchange.route else { return refuse(.badRequest) }
             loop.pool(route.upstream).failed()
-            refuse(.deadlineExceeded)
+            if !fallBack() { refuse(.deadlineExceeded) }
         }
+    }
+
+    /// Whether a service has the request that does not even say that it lives.
+    private func isWaitingInVain(_ now: NIODeadline) -> Bool {
+        guard phase == .forwarding || phase == .connecting, !exchange.responseHasBegun, exchange.requestIsComplete,
+            let route = exchange.route, loop.pool(route.upstream).isSilent
+        else { return false }
+        return now - exchange.started > shared.configuration.silenceTimeout
     }
 }

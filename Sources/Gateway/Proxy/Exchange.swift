@@ -30,6 +30,10 @@ struct Exchange {
     /// The head for the service; kept until the response begins, for the one retry.
     var forwardHead: HTTPRequestHead?
     var mayRetry = false
+    /// Who else may answer; nil once asked, or when the request cannot be sent twice.
+    var fallback: Route.Fallback?
+    /// The body as it was sent, for the fallback.
+    var keptBody: [ByteBuffer] = []
     /// Body parts that arrived before the connection to the service did.
     var pendingBody: [ByteBuffer] = []
     var pendingBodyBytes = 0
@@ -43,6 +47,18 @@ struct Exchange {
         switch framing {
         case .none, .length(0): false
         case .length, .chunked: true
+        }
+    }
+
+    /// The largest body that is kept for a second service.
+    static let maximumKeptBodyBytes = 65_536
+
+    /// Whether the request is small enough to be kept until a service has answered it.
+    var canBeSentTwice: Bool {
+        switch framing {
+        case .none: true
+        case .length(let length): length <= Self.maximumKeptBodyBytes
+        case .chunked: false
         }
     }
 

@@ -13,6 +13,8 @@ final class UpstreamPool {
     }
 
     let index: Int
+    /// Whether the service does not even say that it lives: stopped, cut off, or gone.
+    var isSilent = false
     private let endpoint: UpstreamEndpoint
     private let address: SocketAddress?
     private let eventLoop: any EventLoop
@@ -35,6 +37,7 @@ final class UpstreamPool {
     /// - Parameter fresh: connects anew, because a kept-alive connection just turned out to be stale.
     func acquire(for client: ClientHandler, ticket: UInt64, fresh: Bool) -> Acquisition {
         guard leased < shared.limits.maximumInFlightPerUpstream else { return .refused(.overloaded) }
+        guard !isSilent else { return .refused(.unavailable) }
         guard breaker.admits(now: .now()) else { return .refused(.unavailable) }
         leased += 1
         while !fresh, let connection = idle.popLast() {

@@ -11,11 +11,22 @@ package struct RouteDocument: Codable, Sendable {
         package var methods: [String]?
     }
 
-    /// A path of `service` that `to` answers.
+    /// A path of `service` that `to` answers; and `fallback` where `to` gives no answer at all.
     package struct Override: Codable, Sendable {
         package var service: String
         package var path: String
         package var to: String
+        package var fallback: String?
+        /// The fallback's path, where it is another one: fixed, no pattern.
+        package var fallbackPath: String?
+        /// How long to wait for the first byte of `to`'s answer.
+        package var fallbackAfterMilliseconds: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case service, path, to, fallback
+            case fallbackPath = "fallback_path"
+            case fallbackAfterMilliseconds = "fallback_after_ms"
+        }
     }
 
     /// A path with limits of its own.

@@ -12,6 +12,16 @@ package struct Route: Equatable, Sendable {
     package var pathOffset: Int
     package var maximumBodyBytes: Int
     package var deadlineMilliseconds: Int
+    package var fallback: Fallback?
+
+    /// Who is asked when the upstream gives no answer: refused, broken off, or nothing in time. Whatever it answers, a 503
+    /// too, stands.
+    package struct Fallback: Equatable, Sendable {
+        package var upstream: Int
+        /// The target there: `/api/v1/auth/refresh`.
+        package var target: String
+        package var afterMilliseconds: Int
+    }
 }
 
 /// What the target of a request turned out to be.
@@ -29,6 +39,9 @@ package enum RouteDecision: Equatable, Sendable {
 package struct RouteTable: Sendable {
     package static let defaultBodyBytes = 1_048_576
     package static let defaultDeadlineMilliseconds = 10_000
+    /// Longer than a service takes to find out that its database is gone and answer without it, short enough that both
+    /// together answer within two seconds.
+    package static let defaultFallbackMilliseconds = 1_050
 
     private struct PublicRule: Sendable {
         var pattern: PathPattern
@@ -38,7 +51,7 @@ package struct RouteTable: Sendable {
     private struct Service: Sendable {
         var name: [UInt8]
         var publicRules: [PublicRule] = []
-        var overrides: [(pattern: PathPattern, upstream: Int)] = []
+        var overrides: [(pattern: PathPattern, upstream: Int, fallback: Route.Fallback?)] = []
         var limits: [(pattern: PathPattern, bodyBytes: Int, deadlineMilliseconds: Int)] = []
     }
 
@@ -63,7 +76,8 @@ package struct RouteTable: Sendable {
         for rule in document.overrides {
             let pattern = try PathPattern(rule.path)
             let upstream = try index(of: rule.to)
-            services[try index(of: rule.service)].overrides.append((pattern, upstream))
+            let fallback = try fallback(of: rule)
+            services[try index(of: rule.service)].overrides.append((pattern, upstream, fallback))
         }
         for rule in document.limits {
             let pattern = try PathPattern(rule.path)
@@ -73,6 +87,19 @@ package struct RouteTable: Sendable {
                     rule.deadlineMilliseconds ?? Self.defaultDeadlineMilliseconds
                 ))
         }
+    }
+
+    private func fallback(of rule: RouteDocument.Override) throws(RouteError) -> Route.Fallback? {
+        guard let name = rule.fallback else { return nil }
+        let path = rule.fallbackPath ?? rule.path
+        guard path.hasPrefix("/"), !path.contains("*") else {
+            throw RouteError("the fallback of \"\(rule.path)\" needs a fallback_path without wildcards")
+        }
+        let after = rule.fallbackAfterMilliseconds ?? Self.defaultFallbackMilliseconds
+        guard (1...Self.defaultDeadlineMilliseconds).contains(after) else {
+            throw RouteError("fallback_after_ms of \"\(rule.path)\" is \(after); expected 1 to 10000")
+        }
+        return Route.Fallback(upstream: try index(of: name), target: "/api/v1\(path)", afterMilliseconds: after)
     }
 
     private func index(of name: String) throws(RouteError) -> Int {
@@ -114,6 +141,7 @@ package struct RouteTable: Sendable {
         }
         for rule in service.overrides where rule.pattern.matches(bytes, path) {
             route.upstream = rule.upstream
+            route.fallback = rule.fallback
             break
         }
         for rule in service.limits where rule.pattern.matches(bytes, path) {

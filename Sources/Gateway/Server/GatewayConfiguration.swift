@@ -72,6 +72,10 @@ package struct GatewayConfiguration: Sendable {
     package var reloadInterval = Duration.seconds(5)
     package var probeInterval = TimeAmount.seconds(2)
     package var probeTimeout = TimeAmount.seconds(1)
+    /// How often each service is asked whether it lives, and after how long without an answer it counts as silent: then it
+    /// is not waited for. Together they bound how long a stopped process goes unnoticed.
+    package var lifeInterval = TimeAmount.milliseconds(500)
+    package var silenceTimeout = TimeAmount.seconds(1)
 
     /// - Parameter endpoints: one for each service of the route table, in any order.
     /// - Throws: `RouteError` when a service of the table has no endpoint.

@@ -7,6 +7,7 @@ final class GatewayMetrics: Sendable {
     private let requests: [[MetricCounter]]
     private let durations: [MetricHistogram]
     private let opened: [MetricCounter]
+    private let fallbacks: [MetricCounter]
     private let refusedConnections: MetricCounter
 
     /// - Parameter upstreams: the names of the services, in the order of the route table.
@@ -30,6 +31,11 @@ final class GatewayMetrics: Sendable {
                 "gateway_breaker_opened_total", help: "How often a service was given up for a while.",
                 labels: [("upstream", name)])
         }
+        fallbacks = upstreams.map { name in
+            registry.counter(
+                "gateway_fallbacks_total", help: "Requests that went to this service because another gave no answer.",
+                labels: [("upstream", name)])
+        }
         refusedConnections = registry.counter(
             "gateway_connections_refused_total", help: "Connections closed at once because there were too many.")
     }
@@ -44,6 +50,10 @@ final class GatewayMetrics: Sendable {
 
     func breakerOpened(upstream: Int) {
         opened[upstream].increment()
+    }
+
+    func fellBack(upstream: Int) {
+        fallbacks[upstream].increment()
     }
 
     func connectionRefused() {

@@ -17,7 +17,7 @@ package final class GatewayServer: Service, Sendable {
     private let logger: Logger
     private let loops: Mutex<[NIOLoopBound<GatewayLoop>]> = Mutex([])
     private let listener: Mutex<(any Channel)?> = Mutex(nil)
-    private let probes: Mutex<RepeatedTask?> = Mutex(nil)
+    private let probes: Mutex<[RepeatedTask]> = Mutex([])
 
     /// - Throws: when the certificate files cannot be used.
     package init(
@@ -71,11 +71,31 @@ package final class GatewayServer: Service, Sendable {
             .childChannelInitializer { pipeline.configure($0) }
             .bind(host: shared.configuration.host, port: shared.configuration.port).get()
         listener.withLock { $0 = channel }
-        let prober = HealthProber(
-            endpoints: shared.configuration.upstreams, board: shared.health, timeout: shared.configuration.probeTimeout)
-        let task = prober.start(on: group.next(), every: shared.configuration.probeInterval)
-        probes.withLock { $0 = task }
+        startProbing(Array(bounds.values))
         return try channel.localAddress ?? SocketAddress(ipAddress: "0.0.0.0", port: 0)
+    }
+
+    /// Two questions to each service: whether it is ready, for the board, and whether it answers at all, for the loops.
+    private func startProbing(_ bounds: [NIOLoopBound<GatewayLoop>]) {
+        let configuration = shared.configuration
+        let readiness = HealthProber(
+            endpoints: configuration.upstreams, path: "/readyz", timeout: configuration.probeTimeout
+        ) { [board = shared.health] index, state in
+            board.set(state, at: index)
+        }
+        let life = HealthProber(
+            endpoints: configuration.upstreams, path: "/livez", timeout: configuration.silenceTimeout
+        ) { index, state in
+            for bound in bounds {
+                bound.eventLoop.execute { bound.value.pool(index).isSilent = state == .unhealthy }
+            }
+        }
+        probes.withLock {
+            $0 = [
+                readiness.start(on: group.next(), every: configuration.probeInterval),
+                life.start(on: group.next(), every: configuration.lifeInterval),
+            ]
+        }
     }
 
     /// Drains and ends every connection.
@@ -83,7 +103,7 @@ package final class GatewayServer: Service, Sendable {
         shared.beginDraining()
         let channel = listener.withLock { $0.take() }
         try? await channel?.close().get()
-        probes.withLock { $0.take() }?.cancel()
+        for task in probes.withLock({ $0 }) { task.cancel() }
         let bounds = loops.withLock { $0 }
         for bound in bounds { bound.eventLoop.execute { bound.value.drain() } }
         let (seconds, rest) = Int64(shared.limits.drainTimeout.nanoseconds).quotientAndRemainder(
