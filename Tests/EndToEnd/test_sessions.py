@@ -51,7 +51,7 @@ def test_a_reused_refresh_token_revokes_its_whole_family(account):
 
 def test_rubbish_refresh_tokens_are_refused(account):
     good = account.login()["refresh_token"]
-    for bad in ["", "x", "art_", good[:-2], good + "A", good[:10] + "A" + good[11:], "é" * 40, "A" * 100_000]:
+    for bad in ["", "x", "art_", good[:-2], good + "A", good[:10] + ("B" if good[10] == "A" else "A") + good[11:], "é" * 40, "A" * 100_000]:
         answer = account.refresh(bad)
         assert 400 <= answer.status_code < 500, (bad[:20], answer.status_code)
     assert account.refresh(good).status_code == 200
