@@ -142,8 +142,8 @@ let package = Package(
         library(
             "Bench",
             [
-                "ConnectionKit", "Contracts", "Gateway", "LocalStack", "MicroMiddleware", "Passwords", "Postgres",
-                crypto, httpClient, hummingbird, httpTypes, lifecycle, logging, subprocess, system,
+                "AuditService", "ConnectionKit", "Contracts", "Gateway", "LocalStack", "MicroMiddleware", "Passwords",
+                "Postgres", crypto, httpClient, hummingbird, httpTypes, lifecycle, logging, subprocess, system,
             ] + nio),
         .executableTarget(
             name: "authms",

@@ -45,6 +45,14 @@ package struct AuditReader: Sendable {
         ).first()
     }
 
+    /// A tenant's record by its place in the chain.
+    package func record(at sequence: Int64, tenantID: UUID, deadline: Deadline) async throws -> AuditRecord? {
+        try await database.query(
+            "SELECT \(AuditRecord.columns) FROM audit_records WHERE sequence = \(sequence) AND tenant_id = \(tenantID)",
+            deadline: deadline
+        ).first()
+    }
+
     /// How many records the query selects, by one of their columns.
     package func counts(
         _ query: AuditQuery, by column: StaticString, deadline: Deadline

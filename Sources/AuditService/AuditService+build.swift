@@ -28,6 +28,14 @@ package func buildAuditService(
     controller.addAdminRoutes(
         to: api.authenticated("admin/audit") { [verifier = parts.verifier] in try verifier.verify($0) }
             .requiring(.auditRead))
+    if let checkpoints = parts.checkpoints {
+        let proofs = CheckpointController(
+            store: checkpoints.store, reader: AuditReader(parts.database), keySet: checkpoints.keySet)
+        proofs.addAdminRoutes(
+            to: api.authenticated("admin/audit") { [verifier = parts.verifier] in try verifier.verify($0) }
+                .requiring(.auditRead))
+        proofs.addPublicRoutes(to: api)
+    }
     controller.addOwnRoutes(
         to: api.authenticated("auth") { [verifier = parts.verifier] in try verifier.verify($0) })
     parts.events.controller.addRoutes(
@@ -53,10 +61,12 @@ private struct AuditParts {
     private let consumer: EventConsumer
     private let reconcilers: [StreamReconciler]
     private let keeper: PartitionKeeper
+    let checkpoints: CheckpointParts?
 
     var services: [any Service] {
         let redisService: [any Service] = redis.map { [$0] } ?? []
         return [database] + redisService + events.services + [feed, keeper, consumer] + reconcilers
+            + (checkpoints.map { [$0.checkpointer] } ?? [])
     }
 
     init(settings: ServiceSettings, telemetry: Telemetry) throws {
@@ -88,6 +98,8 @@ private struct AuditParts {
             session: ServiceClient(target: "session", baseURL: try settings.value(.sessionURL)) {
                 try credential.issue(for: "session")
             }, logger: logger)
+        checkpoints = try CheckpointParts(
+            try AuditConfiguration(settings: settings), database: database, outbox: events.outbox, telemetry: telemetry)
         keeper = PartitionKeeper(partitions: AuditPartitions(database), logger: logger)
         consumer = EventConsumer(
             queue: EventTopology.auditQueue, configuration: broker, metrics: telemetry.metrics, logger: logger

@@ -13,7 +13,8 @@ struct Authms: AsyncParsableCommand {
         subcommands: [
             Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
             Kill.self,
-            Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, Demo.self, BenchCommand.self,
+            Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self, Demo.self,
+            BenchCommand.self,
         ])
 
     /// Errors of ours are one sentence and an exit code of their own; ArgumentParser explains the others.

@@ -38,6 +38,7 @@ class Suite:
             **os.environ,
             "AUTHMS_HOME": str(home),
             "AUTHMS_PORT_OFFSET": str(self.offset),
+            "AUDIT_CHECKPOINT_INTERVAL": "3s",
         }
         self.gateway = f"http://127.0.0.1:{11080 + self.offset}"
         self.process = None

@@ -82,6 +82,8 @@ extension EventType {
 
 extension EventType {
     package static let auditExported = EventType(rawValue: "audit.log.exported")
+    /// Its `data` holds the signed statement.
+    package static let checkpointSigned = EventType(rawValue: "audit.checkpoint.signed")
     package static let auditGapDetected = EventType(rawValue: "audit.stream.gap_detected")
     package static let auditGapHealed = EventType(rawValue: "audit.stream.gap_healed")
     package static let deadLetterRetried = EventType(rawValue: "audit.dead_letter.retried")

@@ -89,6 +89,10 @@ package struct StackLayout: Sendable {
 
     package var secretsDirectory: String { "\(root)/secrets" }
     package var keysDirectory: String { "\(root)/keys" }
+    /// The key ring that the audit service signs its checkpoints under.
+    package var auditKeysDirectory: String { "\(root)/audit-keys" }
+    /// Copies of the signed checkpoints, away from the audit database.
+    package var checkpointDirectory: String { "\(root)/checkpoints" }
     package var logDirectory: String { "\(root)/log" }
     package var runDirectory: String { "\(root)/run" }
     package var lockFile: String { "\(runDirectory)/supervisor.pid" }
@@ -105,7 +109,9 @@ package struct StackLayout: Sendable {
     }
 
     /// What `authms down --wipe` forgets: all but the tests' Python environment.
-    package static let wiped = ["pg", "redis", "rabbitmq", "keys", "secrets", "run", "log", "env"]
+    package static let wiped = [
+        "pg", "redis", "rabbitmq", "keys", "audit-keys", "checkpoints", "secrets", "run", "log", "env",
+    ]
 }
 
 extension String {

@@ -84,6 +84,7 @@ package struct StackPlan: Sendable {
     /// Settings of the caller that reach every service.
     private static let handedOn = [
         "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
+        "AUDIT_CHECKPOINT_INTERVAL",
     ]
 
     private static func environment(
@@ -101,6 +102,10 @@ package struct StackPlan: Sendable {
         environment["INTERNAL_SECRET"] = secrets["internal"]
         environment["DATABASE_URL"] = databaseURL
         if role.holdsPrivateKeys { environment["KEYS_DIRECTORY"] = layout.keysDirectory }
+        if role == .audit {
+            environment["AUDIT_KEYS_DIRECTORY"] = layout.auditKeysDirectory
+            environment["AUDIT_CHECKPOINT_DIRECTORY"] = layout.checkpointDirectory
+        }
         if role == .identity { environment["PASSWORD_PEPPER"] = secrets["pepper"] }
         for other in ServiceRole.withDatabase {
             environment["SERVICES_\(other.rawValue.uppercased())_URL"] = layout.url(of: other)

@@ -13,13 +13,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     /// What can be measured by itself, in the order in which it is measured.
     enum Section: String, CaseIterable, ExpressibleByArgument {
-        case tokens, passwords, gateway, footprint, login, refresh, revocation
+        case tokens, passwords, gateway, footprint, login, refresh, revocation, events
 
         /// Whether it is measured on a running suite.
         var needsSuite: Bool {
             switch self {
             case .tokens, .passwords, .gateway: false
-            case .footprint, .login, .refresh, .revocation: true
+            case .footprint, .login, .refresh, .revocation, .events: true
             }
         }
     }
@@ -44,7 +44,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .tokens: try await VerifyBench.run()
         case .passwords: try await PasswordBench.run()
         case .gateway: try await GatewayBench().run()
-        case .footprint, .login, .refresh, .revocation: []
+        case .footprint, .login, .refresh, .revocation, .events: []
         }
     }
 
@@ -53,7 +53,7 @@ struct BenchCommand: AsyncParsableCommand {
         let repository = try Local.layout().repository
         let suite = try await BenchSuite.start(executable: StackLayout.currentExecutable, repository: repository)
         do {
-            let target = suite.target(sessionDatabase: try sessionDatabase(of: suite.layout))
+            let target = suite.target(sessionDatabase: try database(of: .session, in: suite.layout))
             for section in sections {
                 Local.say("\(section.rawValue.capitalized) …")
                 switch section {
@@ -61,6 +61,11 @@ struct BenchCommand: AsyncParsableCommand {
                 case .login: tally.add(try await LoginBench(target: target).run())
                 case .refresh: tally.add(try await RefreshBench(target: target).run())
                 case .revocation: tally.add(try await RevocationBench(layout: suite.layout, target: target).run())
+                case .events:
+                    let events = EventBench(
+                        identityDatabase: try database(of: .identity, in: suite.layout),
+                        auditDatabase: try database(of: .audit, in: suite.layout))
+                    tally.add(try await events.run())
                 case .tokens, .passwords, .gateway: break
                 }
             }
@@ -71,12 +76,12 @@ struct BenchCommand: AsyncParsableCommand {
         await suite.stop()
     }
 
-    private func sessionDatabase(of layout: StackLayout) throws -> String {
+    private func database(of role: ServiceRole, in layout: StackLayout) throws -> String {
         let plan = StackPlan(
             layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
             environment: Local.environment)
-        guard let database = plan.databases[.session] else {
-            throw LocalStackError(.usage, "The session service has no database.")
+        guard let database = plan.databases[role] else {
+            throw LocalStackError(.usage, "The \(role.rawValue) service has no database.")
         }
         return database.ownURL
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AuditService
 import Gateway
 import IdentityService
 import MicroMiddleware
@@ -16,6 +17,7 @@ struct Config: ParsableCommand {
             let services: [ConfigurationCatalogue.Section] = [
                 ConfigurationCatalogue.Section("Identity", IdentityConfiguration.keys),
                 ConfigurationCatalogue.Section("Session", SessionConfiguration.keys),
+                ConfigurationCatalogue.Section("Audit", AuditConfiguration.keys),
                 gatewayConfigurationSection,
             ]
             Local.say(ConfigurationCatalogue(services: services).markdown)

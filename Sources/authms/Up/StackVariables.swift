@@ -20,6 +20,8 @@ struct StackVariables {
         variables.append(("AMQP_URL", plan.rabbitMQ.url()))
         variables.append(("JWKS_URL", "\(layout.url(of: .gateway))/.well-known/jwks.json"))
         variables.append(("KEYS_DIRECTORY", layout.keysDirectory))
+        variables.append(("AUDIT_KEYS_DIRECTORY", layout.auditKeysDirectory))
+        variables.append(("AUDIT_CHECKPOINT_DIRECTORY", layout.checkpointDirectory))
         variables.append(("INTERNAL_SECRET", plan.secrets["internal"]))
         if let administrator = Administrator.recorded(in: layout) {
             variables.append(("ADMIN_EMAIL", administrator.email))

@@ -1,0 +1,87 @@
+import ConnectionKit
+import Contracts
+package import Foundation
+import Logging
+import MicroMiddleware
+import ServiceLifecycle
+
+/// Signs a checkpoint for each tenant with news, at an interval, and keeps a copy outside of the database.
+struct Checkpointer: Service {
+    let store: CheckpointStore
+    let copies: CheckpointCopies?
+    let interval: Duration
+    let signed: MetricCounter
+    let failed: MetricCounter
+    /// Tells the relay of the event that a checkpoint leaves in the outbox.
+    let wakeRelay: @Sendable () -> Void
+    let logger: Logger
+
+    /// Until graceful shutdown.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while (try? await Task.sleep(for: interval)) != nil { await round() }
+        }
+    }
+
+    private func round() async {
+        do {
+            for tenant in try await store.tenants(deadline: .after(.seconds(10))) { try await checkpoint(tenant) }
+        } catch {
+            logger.warning("no checkpoints can be made at the moment", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func checkpoint(_ tenant: UUID) async throws {
+        do {
+            guard let checkpoint = try await store.make(for: tenant, deadline: .after(.seconds(50))) else { return }
+            wakeRelay()
+            signed.increment()
+            try copies?.append(checkpoint)
+        } catch let error as CheckpointError {
+            failed.increment()
+            logger.critical("the audit trail is broken", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// Copies of the signed statements as lines of a file for each tenant, in a directory that is not the database's: best on
+/// another machine, or gathered from there.
+package struct CheckpointCopies: Sendable {
+    private let directory: String
+
+    /// - Throws: when the directory is not there and cannot be made.
+    package init(directory: String) throws {
+        self.directory = directory
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+    }
+
+    /// Appends, and waits until it is on the disk.
+    package func append(_ checkpoint: Checkpoint) throws {
+        let path = path(of: checkpoint.tenantID)
+        if !FileManager.default.fileExists(atPath: path) {
+            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o640])
+        }
+        let file = try FileHandle(forWritingTo: URL(filePath: path))
+        defer { try? file.close() }
+        try file.seekToEnd()
+        try file.write(contentsOf: Data("\(checkpoint.statement)\n".utf8))
+        try file.synchronize()
+    }
+
+    /// The statements of a tenant, in the order in which they were signed; none when there is no file.
+    package func statements(of tenantID: UUID) throws -> [String] {
+        let path = path(of: tenantID)
+        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+    }
+
+    /// The tenants that have a file.
+    package func tenants() throws -> [UUID] {
+        try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap { name in
+            name.hasSuffix(".jws") ? UUID(uuidString: String(name.dropLast(4))) : nil
+        }
+    }
+
+    private func path(of tenantID: UUID) -> String { "\(directory)/\(tenantID.text).jws" }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import AuditService
+import ConnectionKit
+import Contracts
+import Foundation
+import LocalStack
+import Logging
+import MicroMiddleware
+import Postgres
+
+struct AuditCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit", abstract: "The audit trail, for those who do not take our word for it.",
+        subcommands: [Verify.self])
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Reads the whole trail and names the first record that is not as it was written.",
+            discussion: """
+                Needs read access to the audit database and the public keys of the checkpoints, nothing else. What it finds: a
+                record altered, removed, put in or moved, a tail cut off, a chain written anew, a checkpoint removed, replaced or
+                forged. Without options it reads the private stack's. Ends with 0 when the trail is whole, with 1 when it is not.
+                """)
+
+        @Option(help: "The audit database; read access is enough.")
+        var databaseURL: String?
+
+        @Option(help: "The checkpoints' public keys, a JWKS file.")
+        var jwks: String?
+
+        @Option(
+            help:
+                "The directory with copies of the checkpoints: without them whoever holds the database and the keys is trusted."
+        )
+        var copies: String?
+
+        @Option(help: "One tenant's trail alone.")
+        var tenant: String?
+
+        @Flag(help: "Prints what was found as JSON.")
+        var json = false
+
+        func run() async throws {
+            let layout = try? Local.layout()
+            let url = try databaseURL ?? Local.existingPlan().databases[.audit]?.ownURL ?? ""
+            let ring = try keys(jwks ?? layout.map { "\($0.auditKeysDirectory)/\(KeyRing.publicName)" } ?? "")
+            let directory = copies ?? layout.map(\.checkpointDirectory).flatMap { Files.exists($0) ? $0 : nil }
+            let database = PostgresClient(
+                configuration: try PostgresConfiguration(url: url), logger: Logger(label: "authms.audit"))
+            do {
+                let verifier = TrailVerifier(
+                    database, ring: ring, copies: try directory.map { try CheckpointCopies(directory: $0) })
+                let results = try await verify(verifier)
+                await database.close()
+                try report(results, isWithCopies: directory != nil)
+            } catch let error as PostgresError {
+                await database.close()
+                throw LocalStackError(.failedToStart, "The audit database cannot be read: \(error)")
+            }
+        }
+
+        private func keys(_ file: String) throws -> KeyRing {
+            do {
+                return try KeyRing.verificationOnly(jwksFile: file)
+            } catch {
+                throw LocalStackError(
+                    .usage, "The checkpoints' public keys cannot be read: \(error) Give them with --jwks.")
+            }
+        }
+
+        private func verify(_ verifier: TrailVerifier) async throws -> [TrailVerification] {
+            var tenants = try await verifier.tenants(deadline: .after(.seconds(30)))
+            if let tenant {
+                guard let id = UUID(uuidString: tenant) else {
+                    throw LocalStackError(.usage, "--tenant is \"\(tenant)\", but must be a UUID.")
+                }
+                tenants = [id]
+            }
+            var results: [TrailVerification] = []
+            let shows = !json && Local.standardOutputIsTerminal
+            for id in tenants {
+                let result = try await verifier.verify(id, deadline: .after(.seconds(24 * 3_600))) { count in
+                    guard shows else { return }
+                    FileHandle.standardError.write(Data("\r\(id.text): \(count) records …".utf8))
+                }
+                if shows { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+                results.append(result)
+            }
+            return results
+        }
+
+        private func report(_ results: [TrailVerification], isWithCopies: Bool) throws {
+            if json {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+                Local.say(String(decoding: try encoder.encode(results), as: UTF8.self))
+            } else {
+                for result in results { describe(result) }
+                if !isWithCopies {
+                    Local.say(
+                        "No copies of the checkpoints were given: what is signed was taken from the database itself.")
+                }
+            }
+            guard results.allSatisfy(\.faults.isEmpty) else { throw ExitCode(1) }
+        }
+
+        private func describe(_ result: TrailVerification) {
+            let checkpoints = "\(result.checkpoints) signed checkpoints, \(result.copies) of them in the copies"
+            if result.faults.isEmpty {
+                Local.say(
+                    "✔ tenant \(result.tenantID): \(result.records) records are as they were written; \(checkpoints)")
+                return
+            }
+            Local.say("✘ tenant \(result.tenantID): \(result.records) records are in order; \(checkpoints)")
+            for fault in result.faults { Local.say("    \(fault.kind): \(fault.message)") }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import AuditService
+import ConnectionKit
+import Contracts
+import Foundation
+import MicroMiddleware
+import Postgres
+import TestSupport
+import Testing
+
+/// What a superuser does who has switched the triggers off, against what was signed and kept elsewhere.
+@Suite("Checkpoints")
+struct CheckpointTests {
+    let ring: KeyRing
+    let copies: CheckpointCopies
+
+    init() throws {
+        ring = try KeyRing.ephemeral()
+        copies = try CheckpointCopies(
+            directory: FileManager.default.temporaryDirectory.appending(path: "checkpoints-\(UUID().uuidString)").path)
+    }
+
+    /// A trail of 60 records that was signed at 20, 40 and 60.
+    private func signedTrail() async throws -> AuditFixture {
+        let fixture = try await AuditFixture.make()
+        let events = try makeStream(60)
+        for start in stride(from: 0, to: 60, by: 20) {
+            try await fixture.store(Array(events[start..<(start + 20)]))
+            try copies.append(try #require(try await sign(fixture)))
+        }
+        #expect(try await verify(fixture).faults.isEmpty)
+        return fixture
+    }
+
+    private func sign(_ fixture: AuditFixture) async throws -> Checkpoint? {
+        try await CheckpointStore(fixture.database, ring: ring).make(
+            for: DefaultTenant.id, deadline: .after(.seconds(20)))
+    }
+
+    private func verify(_ fixture: AuditFixture, withCopies: Bool = true) async throws -> TrailVerification {
+        try await TrailVerifier(fixture.database, ring: ring, copies: withCopies ? copies : nil).verify(
+            DefaultTenant.id, deadline: .after(.seconds(20)))
+    }
+
+    private func tamper(_ fixture: AuditFixture, _ statements: SQL...) async throws {
+        try await fixture.database.withTransaction(deadline: .after(.seconds(20))) { connection in
+            try await connection.query("SET LOCAL session_replication_role = replica")
+            for statement in statements { try await connection.query(statement) }
+        }
+    }
+
+    @Test("A whole trail agrees with every checkpoint, each is in the copies, and nothing new is not signed again")
+    func whole() async throws {
+        let fixture = try await signedTrail()
+        let found = try await verify(fixture)
+        #expect((found.records, found.checkpoints, found.copies) == (60, 3, 3))
+        #expect(try await sign(fixture) == nil)
+        let outbox = try await fixture.query("SELECT type FROM outbox")
+        #expect(try outbox.column("type", as: String.self) == Array(repeating: "audit.checkpoint.signed", count: 3))
+    }
+
+    @Test(
+        "A record changed, removed, put in or moved is named",
+        arguments: [
+            ("UPDATE audit_records SET message = 'x' WHERE sequence = 33", "altered"),
+            ("DELETE FROM audit_records WHERE sequence = 33", "missing"),
+            ("UPDATE audit_records SET sequence = 67 - sequence WHERE sequence IN (33, 34)", "unlinked"),
+            (
+                """
+                INSERT INTO audit_records SELECT (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid()))).*
+                FROM audit_records r WHERE sequence = 33
+                """, "unlinked"
+            ),
+        ])
+    func records(statement: String, kind: String) async throws {
+        let fixture = try await signedTrail()
+        try await fixture.database.withTransaction(deadline: .after(.seconds(20))) { connection in
+            try await connection.execute(script: "SET LOCAL session_replication_role = replica; \(statement)")
+        }
+        let fault = try #require(try await verify(fixture).faults.first)
+        #expect(fault.kind == kind)
+        #expect((33...34).contains(fault.sequence))
+    }
+
+    @Test("A tail cut off together with the head and the checkpoints is found by the copies, and by them alone")
+    func cutTail() async throws {
+        let fixture = try await signedTrail()
+        try await tamper(
+            fixture, "DELETE FROM audit_records WHERE sequence > 45",
+            "UPDATE audit_chains SET sequence = 45, hash = (SELECT hash FROM audit_records WHERE sequence = 45)",
+            "DELETE FROM audit_checkpoints WHERE tree_size > 45")
+        let found = try await verify(fixture)
+        #expect(Set(found.faults.map(\.kind)) == ["checkpointRemoved", "truncated"])
+        #expect(found.faults.contains { $0.kind == "truncated" && $0.sequence == 46 })
+        #expect(try await verify(fixture, withCopies: false).faults.isEmpty)
+    }
+
+    @Test("Truncated, the trail still was signed for")
+    func emptied() async throws {
+        let fixture = try await signedTrail()
+        try await tamper(fixture, "DELETE FROM audit_records", "DELETE FROM audit_chains")
+        let found = try await verify(fixture, withCopies: false)
+        #expect(found.faults.map(\.kind) == ["truncated"] && found.faults.first?.sequence == 1)
+    }
+
+    @Test("A chain written anew, every link right, is found by the checkpoints that were signed before")
+    func rewritten() async throws {
+        _ = try await signedTrail()
+        let other = try await AuditFixture.make()
+        try await other.store(try makeStream(60, data: EventDetail(status: .success, message: "nothing happened")))
+        for statement in try copies.statements(of: DefaultTenant.id) {
+            let checkpoint = try Checkpoint(statement: statement, ring: ring)
+            try await other.query(
+                """
+                INSERT INTO audit_checkpoints VALUES (\(checkpoint.tenantID), \(checkpoint.treeSize),
+                    \(checkpoint.rootHash), \(checkpoint.chainHash), \([UInt8]()), now(), \(statement))
+                """)
+        }
+        let fault = try #require(try await verify(other).faults.first)
+        #expect(fault.kind == "rewritten")
+    }
+
+    @Test("A checkpoint replaced, removed or forged is named")
+    func checkpoints() async throws {
+        let removed = try await signedTrail()
+        try await tamper(removed, "DELETE FROM audit_checkpoints WHERE tree_size = 40")
+        #expect(try await verify(removed).faults.map(\.kind) == ["checkpointRemoved"])
+
+        let forged = try await AuditFixture.make()
+        try await forged.store(try makeStream(10))
+        let stranger = try KeyRing.ephemeral()
+        _ = try await CheckpointStore(forged.database, ring: stranger).make(
+            for: DefaultTenant.id, deadline: .after(.seconds(20)))
+        #expect(try await verify(forged, withCopies: false).faults.map(\.kind) == ["checkpointForged"])
+
+        let changed = try await AuditFixture.make()
+        try await changed.store(try makeStream(10))
+        _ = try await sign(changed)
+        try await tamper(changed, "UPDATE audit_checkpoints SET root_hash = sha256('x')")
+        #expect(try await verify(changed, withCopies: false).faults.map(\.kind) == ["checkpointForged"])
+    }
+
+    @Test("A broken chain is not signed")
+    func unsigned() async throws {
+        let fixture = try await signedTrail()
+        try await fixture.store(Array(try makeStream(70)[60...]))
+        try await tamper(fixture, "DELETE FROM audit_records WHERE sequence = 65")
+        await #expect(throws: CheckpointError.self) { try await sign(fixture) }
+    }
+
+    @Test("Checkpoints cannot be changed by the service's own role")
+    func appendOnly() async throws {
+        let fixture = try await signedTrail()
+        for statement: SQL in [
+            "UPDATE audit_checkpoints SET statement = 'x'", "DELETE FROM audit_checkpoints",
+            "TRUNCATE audit_checkpoints",
+        ] {
+            await #expect(throws: PostgresError.self) { try await fixture.query(statement) }
+        }
+    }
+}

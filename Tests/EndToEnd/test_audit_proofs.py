@@ -1,0 +1,150 @@
+"""What an auditor can check without our code: signed roots, inclusion and consistency proofs (RFC 9162), with hashlib and PyJWT."""
+
+import hashlib
+import json
+import os
+
+import httpx
+import jwt
+import pytest
+
+from conftest import PASSWORD
+from waiting import until
+
+
+def sha(data):
+    return hashlib.sha256(data).digest()
+
+
+def included(leaf_index, tree_size, record_hash, path, root):
+    """RFC 9162 section 2.1.3.2."""
+    fn, sn, r = leaf_index, tree_size - 1, sha(b"\x00" + record_hash)
+    for p in path:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = sha(b"\x01" + p + r)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = sha(b"\x01" + r + p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+def consistent(first, second, first_root, second_root, path):
+    """RFC 9162 section 2.1.4.2."""
+    if first == second:
+        return not path and first_root == second_root
+    path = list(path)
+    if first & (first - 1) == 0:
+        path.insert(0, first_root)
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = path[0]
+    for c in path[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = sha(b"\x01" + c + fr), sha(b"\x01" + c + sr)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = sha(b"\x01" + sr + c)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and fr == first_root and sr == second_root
+
+
+@pytest.fixture(scope="module")
+def auditor(suite, http):
+    """The first administrator, who may read the trail."""
+    env = suite.env()
+    body = {"identity": env["ADMIN_EMAIL"], "password": env["ADMIN_PASSWORD"]}
+    data = http.post("/identity/api/v1/auth/login", json=body).json()["data"]
+    if data.get("must_change_password"):
+        token = {"Authorization": f"Bearer {data['access_token']}"}
+        change = {"old_password": env["ADMIN_PASSWORD"], "new_password": "a " + PASSWORD}
+        assert http.put("/identity/api/v1/auth/me/password", json=change, headers=token).status_code == 200
+        data = http.post(
+            "/identity/api/v1/auth/login", json={"identity": env["ADMIN_EMAIL"], "password": "a " + PASSWORD}
+        ).json()["data"]
+    headers = {"Authorization": f"Bearer {data['access_token']}"}
+    with httpx.Client(base_url=f"{suite.gateway}/audit/api/v1", headers=headers, timeout=15) as client:
+        yield client
+
+
+def signed_root(suite, auditor, size=None):
+    """The root as signed: verified with the published key, by a library that we did not write."""
+    answer = auditor.get("/admin/audit/merkle-root", params={"tree_size": size} if size else None)
+    if answer.status_code == 404:
+        return None
+    statement = answer.json()["data"]["statement"]
+    assert jwt.get_unverified_header(statement)["typ"] == "authms-checkpoint+jwt"
+    keys = jwt.PyJWKClient(f"{suite.gateway}/audit/api/v1/public/checkpoint-keys")
+    key = keys.get_signing_key_from_jwt(statement).key
+    claims = jwt.decode(statement, key, algorithms=["ES256"], options={"verify_iat": False})
+    assert claims["tree_size"] == answer.json()["data"]["tree_size"]
+    return claims
+
+
+def test_signed_roots_include_every_record_and_only_grow(suite, auditor, make_account):
+    make_account().login()
+    first = until(lambda: signed_root(suite, auditor), seconds=90, every=1, saying="a first checkpoint is signed")
+    last = first["tree_size"]
+    for sequence in {1, 2, last // 2 or 1, last - 1 or 1, last}:
+        proof = auditor.get("/admin/audit/merkle-proof", params={"sequence": sequence, "tree_size": last}).json()["data"]
+        path = [bytes.fromhex(node) for node in proof["path"]]
+        record, root = bytes.fromhex(proof["record_hash"]), bytes.fromhex(first["root_hash"])
+        assert proof["leaf_index"] == sequence - 1
+        assert included(sequence - 1, last, record, path, root)
+        assert not included(sequence - 1, last, sha(b"another"), path, root)
+    make_account().login()
+    grown = lambda: (root := signed_root(suite, auditor)) and root["tree_size"] > last and root
+    second = until(grown, seconds=90, every=1, saying="a second checkpoint is signed")
+    proof = auditor.get("/admin/audit/merkle-proof", params={"first": last, "second": second["tree_size"]}).json()["data"]
+    roots = [bytes.fromhex(root["root_hash"]) for root in (first, second)]
+    path = [bytes.fromhex(node) for node in proof["path"]]
+    assert consistent(last, second["tree_size"], *roots, path)
+    assert not consistent(last, second["tree_size"], sha(b"x"), roots[1], path)
+
+
+def test_questions_that_cannot_be_answered_say_why(auditor, account):
+    for query, status, field in [
+        ({}, 422, "record_id"),
+        ({"sequence": "x"}, 422, "sequence"),
+        ({"record_id": "1"}, 422, "record_id"),
+        ({"sequence": 10**12}, 404, None),
+        ({"first": 10**12}, 422, "first"),
+    ]:
+        answer = auditor.get("/admin/audit/merkle-proof", params=query)
+        assert answer.status_code == status, answer.text
+        if field:
+            assert answer.json()["violations"][0]["field"] == field
+    member = {"Authorization": f"Bearer {account.login()['access_token']}"}
+    assert auditor.get("/admin/audit/merkle-root", headers=member).status_code == 403
+
+
+def test_the_operator_verifies_the_trail_and_finds_what_was_changed(suite, auditor):
+    done = suite.authms("audit", "verify", "--json")
+    results = json.loads(done.stdout)
+    assert results and all(not result["faults"] for result in results)
+    assert any(result["checkpoints"] and result["copies"] for result in results)
+
+    import psycopg
+
+    with psycopg.connect(suite.env()["AUDIT_DATABASE_SUPERUSER_URL"], dbname="authms_audit") as connection:
+        connection.execute("SET session_replication_role = replica")
+        row = connection.execute(
+            "SELECT id, tenant_id, sequence, message FROM audit_records ORDER BY sequence LIMIT 1"
+        ).fetchone()
+        change = "UPDATE audit_records SET message = %s WHERE id = %s"
+        connection.execute(change, ("nothing happened", row[0]))
+        connection.commit()
+        try:
+            done = suite.authms("audit", "verify", check=False)
+            assert done.returncode == 1
+            assert "altered: record 1 is altered" in done.stdout and str(row[0]) in done.stdout
+        finally:
+            connection.execute(change, (row[3], row[0]))
+    assert suite.authms("audit", "verify").returncode == 0
