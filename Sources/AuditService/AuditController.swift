@@ -38,7 +38,7 @@ package struct AuditController: Sendable {
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> ListEnvelope<AuditRecordView> {
         var query = try AuditQuery(request, tenantID: context.identity.tenantID)
-        query.userID = context.identity.subject.uuidString.lowercased()
+        query.userID = context.identity.subject.text
         return try await list(query, request, context)
     }
 

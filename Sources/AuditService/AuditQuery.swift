@@ -66,7 +66,7 @@ extension AuditQuery {
         }
         self.init(tenantID: tenantID)
         let asked = parsed("tenant_id", "a UUID") { UUID(uuidString: $0) }
-        userID = parsed("user_id", "a UUID") { UUID(uuidString: $0)?.uuidString.lowercased() }
+        userID = parsed("user_id", "a UUID") { UUID(uuidString: $0)?.text }
         action = text("action")
         targetType = text("resource_type")
         status = parsed("status", "success or failure") { EventStatus(rawValue: $0) }

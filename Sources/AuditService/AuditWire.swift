@@ -29,9 +29,9 @@ struct AuditRecordView: Encodable, Sendable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(record.id.uuidString.lowercased(), forKey: .id)
+        try container.encode(record.id.text, forKey: .id)
         try container.encode(record.occurredAt.text, forKey: .timestamp)
-        try container.encode(record.tenantID.uuidString.lowercased(), forKey: .tenantID)
+        try container.encode(record.tenantID.text, forKey: .tenantID)
         try container.encode(record.action, forKey: .action)
         try container.encode(record.module, forKey: .module)
         try container.encode(record.operatorID, forKey: .operatorID)
@@ -138,18 +138,18 @@ struct ChainView: Encodable, Sendable {
     }
 
     init(_ chain: TenantChain) {
-        tenantID = chain.tenantID.uuidString.lowercased()
+        tenantID = chain.tenantID.text
         sequence = chain.sequence
         hash = Hex.text(chain.hash)
     }
 
     init(_ verification: ChainVerification) {
-        tenantID = verification.tenantID.uuidString.lowercased()
+        tenantID = verification.tenantID.text
         sequence = verification.verified
         hash = Hex.text(verification.hash)
         isIntact = verification.fault == nil
         fault = verification.fault.map {
-            Fault(kind: $0.kind, sequence: $0.sequence, recordID: $0.recordID?.uuidString.lowercased())
+            Fault(kind: $0.kind, sequence: $0.sequence, recordID: $0.recordID?.text)
         }
     }
 }

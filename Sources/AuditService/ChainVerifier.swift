@@ -1,3 +1,4 @@
+import Contracts
 package import Foundation
 import MicroMiddleware
 
@@ -27,7 +28,7 @@ package struct ChainFault: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var description: String {
-        "record \(sequence) is \(kind.rawValue)" + (recordID.map { " (\($0.uuidString.lowercased()))" } ?? "")
+        "record \(sequence) is \(kind.rawValue)" + (recordID.map { " (\($0.text))" } ?? "")
     }
 }
 

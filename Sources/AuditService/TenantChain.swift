@@ -38,9 +38,9 @@ package struct TenantChain: Sendable, Hashable {
     ) -> [UInt8] {
         var fields = FieldHash()
         fields.add(domain)
-        fields.add(tenantID.uuidString.lowercased())
+        fields.add(tenantID.text)
         fields.add(sequence)
-        fields.add(id.uuidString.lowercased())
+        fields.add(id.text)
         fields.add(payloadHash)
         fields.add(previous)
         return fields.finish()
@@ -52,9 +52,9 @@ extension AuditRecord {
     package func payloadHash() -> [UInt8] {
         var fields = FieldHash()
         fields.add(TenantChain.payloadDomain)
-        fields.add(id.uuidString.lowercased())
+        fields.add(id.text)
         fields.add(occurredAt.text)
-        fields.add(tenantID.uuidString.lowercased())
+        fields.add(tenantID.text)
         for text in [action, module] { fields.add(text) }
         fields.add(optional: operatorID)
         for text in [operatorType, targetType, targetID, status.rawValue, level.rawValue, message] { fields.add(text) }

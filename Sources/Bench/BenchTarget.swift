@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Contracts
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -23,7 +24,7 @@ package struct BenchTarget: Sendable {
     func register(_ count: Int) async throws -> [String] {
         var addresses: [String] = []
         for _ in 0..<count {
-            let address = "bench-\(UUID().uuidString.lowercased())@example.org"
+            let address = "bench-\(UUID().text)@example.org"
             _ = try await post("register", ["email": address, "password": Self.password], expecting: 201)
             addresses.append(address)
         }

@@ -49,7 +49,7 @@ extension Revocation: Codable {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(sequence, forKey: .sequence)
         try container.encode(kind, forKey: .kind)
-        try container.encode(subjectID.uuidString.lowercased(), forKey: .subjectID)
+        try container.encode(subjectID.text, forKey: .subjectID)
         try container.encodeIfPresent(issuedBefore.map(Self.milliseconds), forKey: .issuedBefore)
         try container.encode(Self.milliseconds(expiresAt), forKey: .expiresAt)
     }

@@ -130,7 +130,7 @@ struct EventSettling: Sendable {
                 throw error
             } catch {
                 if attempt == EventConsumer.attemptLimit {
-                    giveUp(event.id.uuidString.lowercased(), reason: "\(error)")
+                    giveUp(event.id.text, reason: "\(error)")
                 } else {
                     try await Task.sleep(for: .milliseconds(50 * attempt))
                 }

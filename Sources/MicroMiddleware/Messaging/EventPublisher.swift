@@ -44,7 +44,7 @@ package struct BrokerEventPublisher: EventPublisher {
     static func message(_ event: CloudEvent) -> AMQPMessage {
         AMQPMessage(
             exchange: EventTopology.exchange, routingKey: event.event.type.rawValue, body: event.encoded(),
-            contentType: CloudEvent.contentType, messageID: event.id.uuidString.lowercased(),
+            contentType: CloudEvent.contentType, messageID: event.id.text,
             timestamp: event.event.time.date, type: event.event.type.rawValue, appID: event.source)
     }
 }

@@ -1,3 +1,4 @@
+import Contracts
 package import Foundation
 
 /// What an access token says (RFC 9068 with this suite's own claims). Times are whole seconds.
@@ -66,11 +67,11 @@ extension AccessTokenClaims: Encodable {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(issuer, forKey: .iss)
         try container.encode(audience, forKey: .aud)
-        try container.encode(subject.uuidString.lowercased(), forKey: .sub)
-        try container.encode(tenantID.uuidString.lowercased(), forKey: .tenantID)
+        try container.encode(subject.text, forKey: .sub)
+        try container.encode(tenantID.text, forKey: .tenantID)
         try container.encode(roles, forKey: .roles)
-        try container.encode(sessionID.uuidString.lowercased(), forKey: .sid)
-        try container.encode(tokenID.uuidString.lowercased(), forKey: .jti)
+        try container.encode(sessionID.text, forKey: .sid)
+        try container.encode(tokenID.text, forKey: .jti)
         try container.encode(issuedAt.wholeSeconds, forKey: .iat)
         try container.encode(expiresAt.wholeSeconds, forKey: .exp)
         try container.encode(authenticatedAt.wholeSeconds, forKey: .authTime)
