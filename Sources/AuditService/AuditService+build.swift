@@ -36,6 +36,9 @@ package func buildAuditService(
                 .requiring(.auditRead))
         proofs.addPublicRoutes(to: api)
     }
+    DeadLetterController(desk: parts.deadLetters).addRoutes(
+        to: api.authenticated("admin/dead-letters") { [verifier = parts.verifier] in try verifier.verify($0) }
+            .requiring(.deadLettersManage))
     controller.addOwnRoutes(
         to: api.authenticated("auth") { [verifier = parts.verifier] in try verifier.verify($0) })
     parts.events.controller.addRoutes(
@@ -62,11 +65,13 @@ private struct AuditParts {
     private let reconcilers: [StreamReconciler]
     private let keeper: PartitionKeeper
     let checkpoints: CheckpointParts?
+    let deadLetters: DeadLetterDesk
+    private let deadLetterGauge: DeadLetterGauge
 
     var services: [any Service] {
         let redisService: [any Service] = redis.map { [$0] } ?? []
         return [database] + redisService + events.services + [feed, keeper, consumer] + reconcilers
-            + (checkpoints.map { [$0.checkpointer] } ?? [])
+            + [deadLetterGauge] + (checkpoints.map { [$0.checkpointer] } ?? [])
     }
 
     init(settings: ServiceSettings, telemetry: Telemetry) throws {
@@ -100,6 +105,11 @@ private struct AuditParts {
             }, logger: logger)
         checkpoints = try CheckpointParts(
             try AuditConfiguration(settings: settings), database: database, outbox: events.outbox, telemetry: telemetry)
+        deadLetters = DeadLetterDesk(broker: broker, logger: logger) { event in
+            try await database.query(Outbox.insertSQL(event), deadline: .after(.seconds(5)))
+            events.outbox.wake()
+        }
+        deadLetterGauge = DeadLetterGauge(desk: deadLetters, metrics: telemetry.metrics)
         keeper = PartitionKeeper(partitions: AuditPartitions(database), logger: logger)
         consumer = EventConsumer(
             queue: EventTopology.auditQueue, configuration: broker, metrics: telemetry.metrics, logger: logger

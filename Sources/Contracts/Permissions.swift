@@ -13,6 +13,8 @@ package enum Permission: String, Sendable, Hashable, CaseIterable, Codable {
     case profilesRead = "profiles:read"
     case profilesWrite = "profiles:write"
     case mfaReset = "mfa:reset"
+    /// Of the whole suite, not of a tenant: only whom the default tenant gives it has it.
+    case deadLettersManage = "dead_letters:manage"
 }
 
 /// The roles that every tenant has from the beginning.

@@ -13,7 +13,8 @@ struct Authms: AsyncParsableCommand {
         subcommands: [
             Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
             Kill.self,
-            Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self, Demo.self,
+            Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self, DeadLetters.self,
+            Demo.self,
             BenchCommand.self,
         ])
 

@@ -70,3 +70,22 @@ def account(http):
 @pytest.fixture
 def make_account(http):
     return lambda **options: Account(http, **options)
+
+
+@pytest.fixture(scope="session")
+def auditor(suite, http):
+    """The first administrator, who may read the trail."""
+    env = suite.env()
+    body = {"identity": env["ADMIN_EMAIL"], "password": env["ADMIN_PASSWORD"]}
+    data = http.post("/identity/api/v1/auth/login", json=body).json()["data"]
+    if data.get("must_change_password"):
+        # The one-time password is for one time.
+        token = {"Authorization": f"Bearer {data['access_token']}"}
+        change = {"old_password": env["ADMIN_PASSWORD"], "new_password": "a " + PASSWORD}
+        assert http.put("/identity/api/v1/auth/me/password", json=change, headers=token).status_code == 200
+        data = http.post(
+            "/identity/api/v1/auth/login", json={"identity": env["ADMIN_EMAIL"], "password": "a " + PASSWORD}
+        ).json()["data"]
+    headers = {"Authorization": f"Bearer {data['access_token']}"}
+    with httpx.Client(base_url=f"{suite.gateway}/audit/api/v1", headers=headers, timeout=15) as client:
+        yield client

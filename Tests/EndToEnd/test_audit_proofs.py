@@ -2,13 +2,10 @@
 
 import hashlib
 import json
-import os
 
-import httpx
 import jwt
-import pytest
+import psycopg
 
-from conftest import PASSWORD
 from waiting import until
 
 
@@ -54,24 +51,6 @@ def consistent(first, second, first_root, second_root, path):
             sr = sha(b"\x01" + sr + c)
         fn, sn = fn >> 1, sn >> 1
     return sn == 0 and fr == first_root and sr == second_root
-
-
-@pytest.fixture(scope="module")
-def auditor(suite, http):
-    """The first administrator, who may read the trail."""
-    env = suite.env()
-    body = {"identity": env["ADMIN_EMAIL"], "password": env["ADMIN_PASSWORD"]}
-    data = http.post("/identity/api/v1/auth/login", json=body).json()["data"]
-    if data.get("must_change_password"):
-        token = {"Authorization": f"Bearer {data['access_token']}"}
-        change = {"old_password": env["ADMIN_PASSWORD"], "new_password": "a " + PASSWORD}
-        assert http.put("/identity/api/v1/auth/me/password", json=change, headers=token).status_code == 200
-        data = http.post(
-            "/identity/api/v1/auth/login", json={"identity": env["ADMIN_EMAIL"], "password": "a " + PASSWORD}
-        ).json()["data"]
-    headers = {"Authorization": f"Bearer {data['access_token']}"}
-    with httpx.Client(base_url=f"{suite.gateway}/audit/api/v1", headers=headers, timeout=15) as client:
-        yield client
 
 
 def signed_root(suite, auditor, size=None):
@@ -130,8 +109,6 @@ def test_the_operator_verifies_the_trail_and_finds_what_was_changed(suite, audit
     results = json.loads(done.stdout)
     assert results and all(not result["faults"] for result in results)
     assert any(result["checkpoints"] and result["copies"] for result in results)
-
-    import psycopg
 
     with psycopg.connect(suite.env()["AUDIT_DATABASE_SUPERUSER_URL"], dbname="authms_audit") as connection:
         connection.execute("SET session_replication_role = replica")

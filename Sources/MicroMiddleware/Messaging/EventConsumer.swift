@@ -1,3 +1,4 @@
+import ConnectionKit
 package import Contracts
 package import Logging
 internal import Foundation
@@ -20,6 +21,7 @@ package final class EventConsumer: Service, Sendable {
     /// The queue's name; its dead letters are in `{queue}.dlq`.
     package let queue: String
     private let consumer: RabbitMQConsumer
+    private let deadLetters: RabbitMQPublisher
 
     /// - Parameters:
     ///   - prefetch: how many events may wait unsettled in this process.
@@ -32,8 +34,13 @@ package final class EventConsumer: Service, Sendable {
         isOutage: @escaping @Sendable (any Error) -> Bool = { _ in false }, handler: @escaping Handler
     ) {
         self.queue = queue
+        let deadLetters = RabbitMQPublisher(configuration: configuration, topology: .events, logger: logger)
+        self.deadLetters = deadLetters
         let settling = EventSettling(
-            queue: queue, metrics: metrics, logger: logger, isOutage: isOutage, handler: handler)
+            queue: queue, metrics: metrics, logger: logger, isOutage: isOutage, handler: handler
+        ) { copies in
+            try await deadLetters.publish(copies, deadline: .after(.seconds(5)))
+        }
         consumer = RabbitMQConsumer(
             configuration: configuration, queue: .named(queue), prefetch: prefetch, batchSize: batchSize,
             batchWindow: batchWindow, topology: .events, logger: logger
@@ -43,7 +50,13 @@ package final class EventConsumer: Service, Sendable {
     }
 
     package func run() async throws {
-        try await consumer.run()
+        do {
+            try await consumer.run()
+        } catch {
+            await deadLetters.close()
+            throw error
+        }
+        await deadLetters.close()
     }
 
     /// Whether the queue delivers to this process, or to another that is ahead of it.
@@ -67,13 +80,18 @@ struct EventSettling: Sendable {
     private let logger: Logger
     private let isOutage: @Sendable (any Error) -> Bool
     private let handler: EventConsumer.Handler
+    /// Publishes copies of what is given up, with what is known of why, and returns once they are safe.
+    private let bury: @Sendable ([AMQPMessage]) async throws -> Void
+    private let queue: String
     private let consumed: MetricCounter
     private let deadLettered: MetricCounter
 
     init(
         queue: String, metrics: MetricsRegistry, logger: Logger, isOutage: @escaping @Sendable (any Error) -> Bool,
-        handler: @escaping EventConsumer.Handler
+        handler: @escaping EventConsumer.Handler, bury: @escaping @Sendable ([AMQPMessage]) async throws -> Void
     ) {
+        self.queue = queue
+        self.bury = bury
         var logger = logger
         logger[metadataKey: "queue"] = .string(queue)
         self.logger = logger
@@ -89,23 +107,45 @@ struct EventSettling: Sendable {
     func settle(_ deliveries: [Delivery]) async throws -> [DeliveryVerdict] {
         var verdicts = [DeliveryVerdict](repeating: .ack, count: deliveries.count)
         var events: [(index: Int, event: CloudEvent)] = []
-        var unreadable: [(messageID: String, reason: String)] = []
+        var failures: [Int: Failure] = [:]
         for (index, delivery) in deliveries.enumerated() {
             do {
                 events.append((index, try CloudEvent(decoding: delivery.body)))
             } catch {
-                unreadable.append((delivery.message.messageID, error.description))
-                verdicts[index] = .reject
+                failures[index] = Failure(error)
             }
         }
-        try await handle(events, &verdicts)
+        try await handle(events, &failures)
         // Only now: after an outage the same batch comes again.
-        for message in unreadable { giveUp(message.messageID, reason: message.reason) }
+        for (index, failure) in failures {
+            verdicts[index] = await giveUp(deliveries[index].message, failure)
+        }
         return verdicts
     }
 
+    /// Why and how often a message failed.
+    struct Failure {
+        let first: String
+        let firstAt = EventTime(Date())
+        private(set) var last: String
+        private(set) var lastAt: EventTime
+        private(set) var attempts: Int64 = 1
+
+        init(_ error: any Error) {
+            first = "\(error)"
+            last = first
+            lastAt = firstAt
+        }
+
+        mutating func again(_ error: any Error) {
+            last = "\(error)"
+            lastAt = EventTime(Date())
+            attempts += 1
+        }
+    }
+
     private func handle(
-        _ events: [(index: Int, event: CloudEvent)], _ verdicts: inout [DeliveryVerdict]
+        _ events: [(index: Int, event: CloudEvent)], _ failures: inout [Int: Failure]
     ) async throws {
         guard !events.isEmpty else { return }
         do {
@@ -115,28 +155,26 @@ struct EventSettling: Sendable {
             throw error
         } catch {
             logger.warning("a batch failed; its events are tried one by one", metadata: ["error": "\(error)"])
-            for (index, event) in events where try await !settleAlone(event) { verdicts[index] = .reject }
+            for (index, event) in events { failures[index] = try await settleAlone(event) }
         }
     }
 
-    /// - Returns: false when the event has been given up.
-    private func settleAlone(_ event: CloudEvent) async throws -> Bool {
+    /// - Returns: why the event is to be given up; nil when it is stored.
+    private func settleAlone(_ event: CloudEvent) async throws -> Failure? {
+        var failure: Failure?
         for attempt in 1...EventConsumer.attemptLimit {
             do {
                 try await handler([event])
                 consumed.increment()
-                return true
+                return nil
             } catch  where isOutageOrEnd(error) {
                 throw error
             } catch {
-                if attempt == EventConsumer.attemptLimit {
-                    giveUp(event.id.text, reason: "\(error)")
-                } else {
-                    try await Task.sleep(for: .milliseconds(50 * attempt))
-                }
+                if failure == nil { failure = Failure(error) } else { failure?.again(error) }
+                if attempt < EventConsumer.attemptLimit { try await Task.sleep(for: .milliseconds(50 * attempt)) }
             }
         }
-        return false
+        return failure
     }
 
     private func isOutageOrEnd(_ error: any Error) -> Bool {
@@ -144,9 +182,29 @@ struct EventSettling: Sendable {
         return error is CancellationError || isOutage(error)
     }
 
-    private func giveUp(_ messageID: String, reason: String) {
+    /// Leaves a copy that says why in the dead letters; where that cannot be, the broker moves the message by itself, and
+    /// knows only that it was rejected.
+    private func giveUp(_ message: AMQPMessage, _ failure: Failure) async -> DeliveryVerdict {
         deadLettered.increment()
         logger.error(
-            "a message goes to the dead letters", metadata: ["message_id": "\(messageID)", "error": "\(reason)"])
+            "a message goes to the dead letters",
+            metadata: ["message_id": "\(DeadLetter.id(of: message))", "error": "\(failure.last)"])
+        var copy = message
+        copy.exchange = EventTopology.deadLetterExchange
+        copy.routingKey = queue
+        copy.mandatory = true
+        copy.headers[DeadLetter.Header.queue] = .string(queue)
+        copy.headers[DeadLetter.Header.attempts] = .int(failure.attempts)
+        copy.headers[DeadLetter.Header.firstError] = .string(String(failure.first.prefix(1_000)))
+        copy.headers[DeadLetter.Header.lastError] = .string(String(failure.last.prefix(1_000)))
+        copy.headers[DeadLetter.Header.firstFailedAt] = .string(failure.firstAt.text)
+        copy.headers[DeadLetter.Header.lastFailedAt] = .string(failure.lastAt.text)
+        do {
+            try await bury([copy])
+            return .ack
+        } catch {
+            logger.warning("the broker itself moves the dead letter", metadata: ["error": "\(error)"])
+            return .reject
+        }
     }
 }
