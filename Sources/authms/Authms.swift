@@ -14,6 +14,7 @@ struct Authms: AsyncParsableCommand {
             Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
             Kill.self,
             Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self, DeadLetters.self,
+            Consumers.self,
             Demo.self,
             BenchCommand.self,
         ])

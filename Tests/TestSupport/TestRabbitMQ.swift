@@ -73,12 +73,7 @@ package final class TestRabbitMQ: Sendable {
     /// Runs `rabbitmqctl` (about two seconds) and returns what it prints.
     @discardableResult
     package func control(_ arguments: String...) async throws -> String {
-        let server = handle.server
-        let command = ProcessSpecification(
-            name: "rabbitmqctl", executable: "\(try RabbitMQServer.programDirectory())/rabbitmqctl",
-            arguments: ["--node", server.nodeName, "--quiet"] + arguments, environment: try server.environment(),
-            workingDirectory: server.directory, logFile: "")
-        return try await Command.succeed(command, deadline: .after(.seconds(60)))
+        try await BrokerControl(handle.server).run(arguments)
     }
 
     package func stop() async {
