@@ -25,6 +25,11 @@ package final class AuditPartitions: Sendable {
         }
     }
 
+    /// The name of the partition that a record of that time belongs in.
+    static func name(of time: EventTime) -> String {
+        "audit_records_\(time.text.prefix(7).replacing("-", with: "_"))"
+    }
+
     /// Makes sure of this month's partition and those of the next three.
     package func ensureAhead(now: Date = Date(), deadline: Deadline) async throws {
         try await ensure(

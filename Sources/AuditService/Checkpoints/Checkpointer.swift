@@ -16,24 +16,28 @@ struct Checkpointer: Service {
     let wakeRelay: @Sendable () -> Void
     let logger: Logger
 
-    /// Until graceful shutdown.
+    /// Until graceful shutdown, and once more then.
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            while (try? await Task.sleep(for: interval)) != nil { await round() }
+            while (try? await Task.sleep(for: interval)) != nil { await round(within: .seconds(50)) }
         }
+        // What came in since the last round. In a task of its own: this one has been cancelled.
+        await Task { await round(within: .seconds(5)) }.value
     }
 
-    private func round() async {
+    /// Each statement within `limit` at most.
+    private func round(within limit: Duration) async {
+        let end = Deadline.after(limit)
         do {
-            for tenant in try await store.tenants(deadline: .after(.seconds(10))) { try await checkpoint(tenant) }
+            for tenant in try await store.tenants(deadline: end) { try await checkpoint(tenant, deadline: end) }
         } catch {
             logger.warning("no checkpoints can be made at the moment", metadata: ["error": "\(error)"])
         }
     }
 
-    private func checkpoint(_ tenant: UUID) async throws {
+    private func checkpoint(_ tenant: UUID, deadline: Deadline) async throws {
         do {
-            guard let checkpoint = try await store.make(for: tenant, deadline: .after(.seconds(50))) else { return }
+            guard let checkpoint = try await store.make(for: tenant, deadline: deadline) else { return }
             wakeRelay()
             signed.increment()
             try copies?.append(checkpoint)

@@ -87,9 +87,17 @@ struct SignedTrail {
                 recordID: fault.recordID?.text, message: fault.description))
     }
 
+    mutating func add(_ fault: TrailFault) {
+        faults.append(fault)
+    }
+
     /// - Parameter records: how many were in order.
     mutating func finish(records: Int64) {
-        let isExplained = faults.contains { ["altered", "missing", "unlinked", "truncated"].contains($0.kind) }
+        let isExplained = faults.contains {
+            [
+                "altered", "missing", "unlinked", "truncated", "inserted", "reordered", "misplaced", "beyondHead",
+            ].contains($0.kind)
+        }
         guard !isExplained, let beyond = ahead.last else { return }
         add(
             "truncated", records + 1,

@@ -6,7 +6,8 @@ package import Postgres
 
 /// What is wrong with a tenant's trail, and where first.
 package struct TrailFault: Sendable, Hashable, Codable {
-    /// `altered`, `missing`, `unlinked`, `truncated`, `beyondHead` as ``ChainFault/Kind``; `rewritten` where the records no
+    /// `altered`, `missing`, `unlinked`, `truncated`, `beyondHead` as ``ChainFault/Kind``; `inserted`, `reordered` and
+    /// `misplaced` (in another month's partition) where the trail tells so much; `rewritten` where the records no
     /// longer make a tree that was signed; `checkpointForged`, `checkpointReplaced`, `checkpointRemoved`.
     package var kind: String
     package var tenantID: String
@@ -14,9 +15,12 @@ package struct TrailFault: Sendable, Hashable, Codable {
     package var sequence: Int64
     package var recordID: String?
     package var message: String
+    /// What the trail's hashes call for at that place, and what is there instead; nil where the message says it all.
+    package var expected: String?
+    package var found: String?
 
     enum CodingKeys: String, CodingKey {
-        case kind
+        case kind, expected, found
         case tenantID = "tenant_id"
         case sequence
         case recordID = "record_id"
@@ -82,13 +86,26 @@ package struct TrailVerifier: Sendable {
             var chain = ChainVerifier(tenantID: tenantID)
             var frontier = MerkleFrontier()
             var fault: ChainFault?
+            var diagnosis: TrailDiagnosis?
             do {
                 try await connection.stream(
-                    "SELECT \(AuditRecord.columns) FROM audit_records WHERE tenant_id = \(tenantID) ORDER BY sequence"
+                    """
+                    SELECT \(AuditRecord.columns), tableoid::regclass::text AS partition FROM audit_records
+                    WHERE tenant_id = \(tenantID) ORDER BY sequence
+                    """
                 ) { row in
                     let record = try AuditRecord(row: row)
+                    let before = chain
                     fault = chain.check(record)
-                    guard fault == nil else { throw FirstFault() }
+                    if fault != nil {
+                        diagnosis = TrailDiagnosis(record, after: before, head: head)
+                        throw FirstFault()
+                    }
+                    let partition: String = try row.decode("partition")
+                    guard partition.hasSuffix(AuditPartitions.name(of: record.occurredAt)) else {
+                        diagnosis = TrailDiagnosis(record, in: partition)
+                        throw FirstFault()
+                    }
                     frontier.append(chain.currentHash)
                     signed.reached(frontier, chainHash: chain.currentHash)
                     if frontier.size % 10_000 == 0 { progress(frontier.size) }
@@ -97,10 +114,25 @@ package struct TrailVerifier: Sendable {
             } catch is FirstFault {
                 // Found: the rest is not read, and the connection with it is gone.
             }
-            if let found = fault ?? chain.finish(head: head) { signed.add(found) }
+            if let diagnosis {
+                signed.add(try await diagnosis.fault(fault, others: others(at: diagnosis.record)))
+            } else if let found = chain.finish(head: head) {
+                signed.add(found)
+            }
             signed.finish(records: chain.verified)
             return signed.result(records: chain.verified)
         }
+    }
+
+    /// Further records that claim the place of this one.
+    private func others(at record: AuditRecord) async throws -> [UUID] {
+        guard let link = record.link else { return [] }
+        return try await database.query(
+            """
+            SELECT id FROM audit_records
+            WHERE tenant_id = \(record.tenantID) AND sequence = \(link.sequence) AND id <> \(record.id) LIMIT 10
+            """, deadline: .after(.seconds(30))
+        ).column("id")
     }
 
     private struct FirstFault: Error {}
