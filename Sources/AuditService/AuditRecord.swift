@@ -33,6 +33,37 @@ package struct AuditRecord: Sendable, Hashable, Identifiable {
     package let recordedAt: EventTime
     /// The place in the tenant's chain; nil before it has one.
     package var link: ChainLink?
+
+    /// Of its parts: how an exported record is read back.
+    init(
+        id: UUID, occurredAt: EventTime, tenantID: UUID, action: String, module: String, operatorID: String?,
+        operatorType: String, targetType: String, targetID: String, status: EventStatus, level: AuditLevel,
+        message: String, sessionID: String?, ip: String?, userAgent: String?, requestID: String?, metadata: String,
+        source: String, sourcePosition: Int64, sourceHash: [UInt8], recordedAt: EventTime, link: ChainLink?
+    ) {
+        self.id = id
+        self.occurredAt = occurredAt
+        self.tenantID = tenantID
+        self.action = action
+        self.module = module
+        self.operatorID = operatorID
+        self.operatorType = operatorType
+        self.targetType = targetType
+        self.targetID = targetID
+        self.status = status
+        self.level = level
+        self.message = message
+        self.sessionID = sessionID
+        self.ip = ip
+        self.userAgent = userAgent
+        self.requestID = requestID
+        self.metadata = metadata
+        self.source = source
+        self.sourcePosition = sourcePosition
+        self.sourceHash = sourceHash
+        self.recordedAt = recordedAt
+        self.link = link
+    }
 }
 
 /// How much a record matters to who watches the trail.

@@ -39,6 +39,15 @@ package func buildAuditService(
     DeadLetterController(desk: parts.deadLetters).addRoutes(
         to: api.authenticated("admin/dead-letters") { [verifier = parts.verifier] in try verifier.verify($0) }
             .requiring(.deadLettersManage))
+    LiveStream(exporter: AuditExporter(parts.database)).addAdminRoutes(
+        to: api.authenticated("admin/audit") { [verifier = parts.verifier] in try verifier.verify($0) }
+            .requiring(.auditRead))
+    let exports = ExportController(
+        exporter: AuditExporter(parts.database), database: parts.database, outbox: parts.events.outbox,
+        logger: telemetry.logger)
+    exports.addAdminRoutes(
+        to: api.authenticated("admin/audit") { [verifier = parts.verifier] in try verifier.verify($0) }
+            .requiring(.auditExport))
     controller.addOwnRoutes(
         to: api.authenticated("auth") { [verifier = parts.verifier] in try verifier.verify($0) })
     parts.events.controller.addRoutes(
@@ -70,8 +79,10 @@ private struct AuditParts {
 
     var services: [any Service] {
         let redisService: [any Service] = redis.map { [$0] } ?? []
-        return [database] + redisService + events.services + [feed, keeper, consumer] + reconcilers
-            + [deadLetterGauge] + (checkpoints.map { [$0.checkpointer] } ?? [])
+        // The checkpointer before what stores records: services stop in the opposite order.
+        let signing: [any Service] = checkpoints.map { [$0.checkpointer] } ?? []
+        return [database] + redisService + events.services + signing + [feed, keeper, consumer] + reconcilers
+            + [deadLetterGauge]
     }
 
     init(settings: ServiceSettings, telemetry: Telemetry) throws {

@@ -37,11 +37,18 @@ struct AuditCommand: ParsableCommand {
         @Option(help: "One tenant's trail alone.")
         var tenant: String?
 
+        @Option(help: "An NDJSON export, verified without any database.")
+        var export: String?
+
         @Flag(help: "Prints what was found as JSON.")
         var json = false
 
         func run() async throws {
             let layout = try? Local.layout()
+            if let export {
+                let ring = try keys(jwks ?? layout.map { "\($0.auditKeysDirectory)/\(KeyRing.publicName)" } ?? "")
+                return try verifyExport(export, ring)
+            }
             let url = try databaseURL ?? Local.existingPlan().databases[.audit]?.ownURL ?? ""
             let ring = try keys(jwks ?? layout.map { "\($0.auditKeysDirectory)/\(KeyRing.publicName)" } ?? "")
             let directory = copies ?? layout.map(\.checkpointDirectory).flatMap { Files.exists($0) ? $0 : nil }
@@ -56,6 +63,14 @@ struct AuditCommand: ParsableCommand {
             } catch let error as PostgresError {
                 await database.close()
                 throw LocalStackError(.failedToStart, "The audit database cannot be read: \(error)")
+            }
+        }
+
+        private func verifyExport(_ path: String, _ ring: KeyRing) throws {
+            do {
+                try report([try ExportVerifier(ring: ring).verify(path: path)], isWithCopies: true)
+            } catch let error as ExportError {
+                throw LocalStackError(.usage, error.description)
             }
         }
 

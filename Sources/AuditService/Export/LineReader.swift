@@ -1,0 +1,40 @@
+import Foundation
+
+/// Reads a file line by line in constant memory.
+struct LineReader {
+    /// No line is longer: a record's content is bounded at 64 KiB.
+    static let maximumLine = 4 << 20
+    private let file: FileHandle
+    private var buffer: [UInt8] = []
+    private var start = 0
+    private var isAtEnd = false
+
+    /// - Returns: nil when there is no such file or it may not be read.
+    init?(path: String) {
+        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+        self.file = file
+    }
+
+    /// The next line that is not empty; nil at the end.
+    mutating func next() throws -> [UInt8]? {
+        while true {
+            if let end = buffer[start...].firstIndex(of: UInt8(ascii: "\n")) {
+                let line = Array(buffer[start..<end])
+                start = end + 1
+                if !line.isEmpty { return line }
+                continue
+            }
+            guard !isAtEnd else { return nil }
+            buffer.removeFirst(start)
+            start = 0
+            guard buffer.count < Self.maximumLine else { throw ExportError("A line is longer than 4 MiB.") }
+            guard let more = try file.read(upToCount: 1 << 18), !more.isEmpty else {
+                isAtEnd = true
+                defer { buffer = [] }
+                try? file.close()
+                return buffer.isEmpty ? nil : buffer
+            }
+            buffer += more
+        }
+    }
+}
