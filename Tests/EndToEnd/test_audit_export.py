@@ -89,3 +89,11 @@ def test_the_stream_goes_on_after_the_last_event_without_loss(auditor, make_acco
     rest = listen(auditor, 3, 4)
     assert [record["sequence"] for record in rest] == [4, 5, 6, 7]
     assert auditor.get("/admin/audit/stream", headers={"Last-Event-ID": "x"}).status_code == 422
+
+
+def test_the_operator_sees_how_complete_each_stream_is(suite, auditor, account):
+    recorded(auditor, account)
+    streams = json.loads(suite.authms("audit", "streams", "--json").stdout)
+    identity = next(stream for stream in streams if stream["source"].endswith("/identity"))
+    assert identity["complete_to"] > 0 and identity["state"] in ("complete", "behind")
+    assert "/identity: " in suite.authms("audit", "streams").stdout

@@ -11,7 +11,7 @@ import Postgres
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "The audit trail, for those who do not take our word for it.",
-        subcommands: [Verify.self])
+        subcommands: [Verify.self, AuditStreams.self])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
