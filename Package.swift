@@ -140,6 +140,12 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"), subprocess, system,
             ]),
         library(
+            "Recovery",
+            [
+                "ConnectionKit", "LocalStack", "Postgres", httpClient, logging, nioCore,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        library(
             "Bench",
             [
                 "AuditService", "ConnectionKit", "Contracts", "Gateway", "LocalStack", "MicroMiddleware", "Passwords",
@@ -149,7 +155,7 @@ let package = Package(
             name: "authms",
             dependencies: [
                 "IdentityService", "SessionService", "ProfileService", "MFAService", "AuditService", "Gateway",
-                "LocalStack", "Bench", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
+                "LocalStack", "Bench", "Recovery", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
                 "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -12,11 +12,8 @@ struct Authms: AsyncParsableCommand {
             "An identity suite: services, the private stack to run them on this machine, and the operator's tools.",
         subcommands: [
             Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
-            Kill.self,
-            Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self, DeadLetters.self,
-            Consumers.self,
-            Demo.self,
-            BenchCommand.self,
+            Kill.self, Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self,
+            DeadLetters.self, Consumers.self, Demo.self, Drill.self, BenchCommand.self,
         ])
 
     /// Errors of ours are one sentence and an exit code of their own; ArgumentParser explains the others.
