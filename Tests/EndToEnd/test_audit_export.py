@@ -17,6 +17,8 @@ def recorded(auditor, account):
 
 def test_an_export_is_verified_offline_and_an_edited_one_is_not(suite, auditor, account, tmp_path):
     recorded(auditor, account)
+    signed = lambda: auditor.get("/admin/audit/merkle-root").status_code == 200
+    until(signed, seconds=90, every=0.5, saying="a first checkpoint is signed")
     answer = auditor.post("/admin/audit/export", params={"format": "ndjson"})
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("application/x-ndjson")
     lines = answer.text.splitlines()
@@ -41,6 +43,14 @@ def test_an_export_is_verified_offline_and_an_edited_one_is_not(suite, auditor, 
     cut.write_text("\n".join(lines[:2] + lines[3:]))
     done = suite.authms("audit", "verify", "--json", "--export", str(cut), check=False)
     assert done.returncode == 1 and json.loads(done.stdout)[0]["faults"][0]["kind"] == "missing"
+
+    # A tail cut off together with what was signed of it: nobody vouches for the rest, and the kept copies contradict it.
+    cut.write_text("\n".join(line for line in lines[:2]))
+    done = suite.authms("audit", "verify", "--json", "--export", str(cut), check=False)
+    assert done.returncode == 1 and json.loads(done.stdout)[0]["faults"][0]["kind"] == "unanchored"
+    copies = str(suite.home / "checkpoints")
+    done = suite.authms("audit", "verify", "--json", "--export", str(cut), "--checkpoints", copies, check=False)
+    assert done.returncode == 1 and json.loads(done.stdout)[0]["faults"][0]["kind"] == "truncated"
 
 
 def test_a_filtered_csv_holds_what_was_asked_for_and_the_export_is_audited(auditor, account):

@@ -111,3 +111,27 @@ def test_a_password_change_ends_every_other_session_but_this_one(account):
         "/identity/api/v1/auth/login", json={"identity": account.email, "password": account.password}
     )
     assert old.status_code == 401
+
+
+def test_a_gateway_that_starts_again_takes_no_token_that_was_signed_out_before(suite, http, make_account):
+    """Asked from its first moment on: the signed-out token must never be taken, not even while it still learns."""
+    account = make_account()
+    tokens = account.login()
+    account.login()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert http.post("/identity/api/v1/auth/logout", headers=headers).status_code == 200
+    until(lambda: account.me(tokens["access_token"]).status_code == 401, saying="the token is refused")
+    suite.authms("kill", "gateway")
+    seen = set()
+
+    def answered():
+        try:
+            seen.add(httpx.get(f"{suite.gateway}/profile/api/v1/profiles/none", headers=headers, timeout=5).status_code)
+        except httpx.HTTPError:
+            return False
+        return True
+
+    until(answered, seconds=20, every=0.005, saying="the gateway is back")
+    for _ in range(50):
+        answered()
+    assert seen == {401}, seen

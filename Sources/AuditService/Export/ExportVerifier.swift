@@ -6,10 +6,14 @@ package import MicroMiddleware
 /// Constant memory.
 package struct ExportVerifier: Sendable {
     private let ring: KeyRing
+    private let copies: CheckpointCopies?
 
-    /// - Parameter ring: the public keys that checkpoints were signed under.
-    package init(ring: KeyRing) {
+    /// - Parameters:
+    ///   - ring: the public keys that checkpoints were signed under.
+    ///   - copies: statements that were kept elsewhere: what was signed for and is not in the export is found by them alone.
+    package init(ring: KeyRing, copies: CheckpointCopies? = nil) {
         self.ring = ring
+        self.copies = copies
     }
 
     /// - Throws: ``ExportError`` when the file is no export, or does not begin with a tenant's first record: what was
@@ -55,7 +59,25 @@ package struct ExportVerifier: Sendable {
                     "truncated", tenant, chain.verified + 1, expected: "\(checkpoint.treeSize) records, as was signed",
                     found: "\(chain.verified)"))
         }
+        if result.faults.isEmpty { try anchor(tenant, chain, &result) }
         return result
+    }
+
+    /// An export that nobody has signed for proves that it hangs together, and not that it is whole.
+    private func anchor(_ tenant: UUID, _ chain: ChainVerifier, _ result: inout TrailVerification) throws {
+        let kept = try copies?.statements(of: tenant).compactMap { try? Checkpoint(statement: $0, ring: ring) } ?? []
+        result.copies = kept.count { $0.treeSize <= chain.verified }
+        if let beyond = kept.max(by: { $0.treeSize < $1.treeSize }), beyond.treeSize > chain.verified {
+            result.faults.append(
+                Self.fault(
+                    "truncated", tenant, chain.verified + 1,
+                    expected: "\(beyond.treeSize) records, as a kept copy was signed for",
+                    found: "\(chain.verified): the export was made before that, or cut"))
+        } else if result.checkpoints == 0 {
+            result.faults.append(
+                Self.fault(
+                    "unanchored", tenant, chain.verified, expected: "a signed checkpoint in the export", found: "none"))
+        }
     }
 
     private func compare(

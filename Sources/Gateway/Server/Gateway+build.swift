@@ -58,10 +58,15 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
     let own = OwnEndpoints(
         issuer: configuration.issuer, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
         metricsText: { telemetry.metrics.prometheusText() }, isReady: { !ring.keys.isEmpty })
+    var (services, feed) = try revocationServices(settings, telemetry, revocations)
     let server = try GatewayServer(
         configuration: configuration, verifier: verifier, endpoints: own, metrics: telemetry.metrics,
-        logger: telemetry.logger)
-    var services = try revocationServices(settings, telemetry, revocations)
+        logger: telemetry.logger
+    ) { [feed] in
+        // A token that was revoked before this process began must not be taken by its first request.
+        guard let feed, await !feed.waitUntilSeeded(atMost: .seconds(2)) else { return }
+        telemetry.logger.warning("nobody can say what is revoked; the gateway starts, and goes on asking")
+    }
     if let watcher { services.append(watcher) }
     return GatewayApplication(settings: settings, telemetry: telemetry, server: server, services: services)
 }
@@ -69,10 +74,10 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
 /// What keeps the revocation set fresh. The gateway starts, and verifies, with all of it down.
 private func revocationServices(
     _ settings: ServiceSettings, _ telemetry: Telemetry, _ revocations: RevocationSet
-) throws -> [any Service] {
+) throws -> (services: [any Service], feed: RevocationFeed?) {
     guard let broker = try settings.valueIfPresent(.rabbitMQURL) else {
         telemetry.logger.warning("rabbitmq.url is not set: a revoked token is good until it expires")
-        return []
+        return ([], nil)
     }
     let redis = try settings.valueIfPresent(.redisURL).map {
         RedisClient(configuration: try RedisConfiguration(url: $0), logger: telemetry.logger)
@@ -86,7 +91,7 @@ private func revocationServices(
     let feed = RevocationFeed(
         set: revocations, broker: try RabbitMQConfiguration(url: broker), redis: redis, session: session,
         logger: telemetry.logger)
-    return (redis.map { [$0] } ?? []) + [feed]
+    return ((redis.map { [$0] } ?? []) + [feed], feed)
 }
 
 /// The keys that verify: those of `JWT_SECRET` for whoever configures it, else the published ones, watched.

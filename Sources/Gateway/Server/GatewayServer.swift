@@ -15,14 +15,17 @@ package final class GatewayServer: Service, Sendable {
     private let certificates: TLSCertificates?
     private let group: MultiThreadedEventLoopGroup
     private let logger: Logger
+    private let beforeListening: @Sendable () async -> Void
     private let loops: Mutex<[NIOLoopBound<GatewayLoop>]> = Mutex([])
     private let listener: Mutex<(any Channel)?> = Mutex(nil)
     private let probes: Mutex<[RepeatedTask]> = Mutex([])
 
+    /// - Parameter beforeListening: what ``run()`` waits for before it takes connections; must end by itself.
     /// - Throws: when the certificate files cannot be used.
     package init(
         configuration: GatewayConfiguration, verifier: any AccessTokenVerifying, endpoints: OwnEndpoints,
-        metrics: MetricsRegistry, group: MultiThreadedEventLoopGroup = .singleton, logger: Logger
+        metrics: MetricsRegistry, group: MultiThreadedEventLoopGroup = .singleton, logger: Logger,
+        beforeListening: @escaping @Sendable () async -> Void = {}
     ) throws {
         let names = configuration.upstreams.map(\.name)
         shared = GatewayContext(
@@ -33,9 +36,11 @@ package final class GatewayServer: Service, Sendable {
         }
         self.group = group
         self.logger = logger
+        self.beforeListening = beforeListening
     }
 
     package func run() async throws {
+        await beforeListening()
         let address = try await start()
         logger.info("the gateway listens", metadata: ["address": "\(address)", "tls": "\(certificates != nil)"])
         await withTaskGroup(of: Void.self) { tasks in

@@ -47,6 +47,16 @@ package final class RevocationFeed: Service, Sendable {
     /// Whether the set holds what was in force when the process started: for readiness.
     package var isSeeded: Bool { fallback.isSeeded }
 
+    /// Waits until the set is seeded, but no longer than that: with Redis and the session service away nobody could say
+    /// what is revoked, and a process that does not start helps nobody. What it hears later holds from then on.
+    ///
+    /// - Returns: whether it is.
+    package func waitUntilSeeded(atMost limit: Duration) async -> Bool {
+        let deadline = Deadline.after(limit)
+        while !isSeeded, !deadline.hasPassed, (try? await Task.sleep(for: .milliseconds(5))) != nil {}
+        return isSeeded
+    }
+
     package func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.consumer.run() }

@@ -29,6 +29,7 @@ struct AuditCommand: ParsableCommand {
         var jwks: String?
 
         @Option(
+            name: [.customLong("checkpoints"), .customLong("copies")],
             help:
                 "The directory with copies of the checkpoints: without them whoever holds the database and the keys is trusted."
         )
@@ -68,7 +69,11 @@ struct AuditCommand: ParsableCommand {
 
         private func verifyExport(_ path: String, _ ring: KeyRing) throws {
             do {
-                try report([try ExportVerifier(ring: ring).verify(path: path)], isWithCopies: true)
+                try report(
+                    [
+                        try ExportVerifier(ring: ring, copies: try copies.map { try CheckpointCopies(directory: $0) })
+                            .verify(path: path)
+                    ], isWithCopies: true)
             } catch let error as ExportError {
                 throw LocalStackError(.usage, error.description)
             }
