@@ -4,6 +4,12 @@ import Logging
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 @Suite("The supervised stack")
 struct SupervisorTests {
     @Test(
@@ -63,6 +69,22 @@ struct SupervisorTests {
         #expect(error?.description.contains("/nowhere is not there") == true)
         // What was just being started ends a moment later.
         try await wait(until: "every port is free again") { plan.servers.allSatisfy { Ports.isFree($0.port) } }
+    }
+
+    @Test("A process that is started by a task being cancelled is still handed over, and can be stopped")
+    func cancelledLaunch() async throws {
+        let directory = try TestDirectory.make("launch")
+        for _ in 0..<20 {
+            let launching = Task {
+                try await ManagedProcess.launch(
+                    ProcessSpecification(
+                        name: "sleeper", executable: "/bin/sleep", arguments: ["60"], environment: [:],
+                        workingDirectory: directory, logFile: directory + "/sleeper.log"))
+            }
+            launching.cancel()
+            let process = try await launching.value
+            #expect(await process.stop(grace: .seconds(5)) == .killed(signal: SIGTERM))
+        }
     }
 
     /// An offset at which all ports of a stack are free.

@@ -33,7 +33,7 @@ package final class ManagedProcess: Sendable {
         self.waiter = waiter
     }
 
-    /// Starts the program.
+    /// Starts the program; a cancelled task gets its process too, which is then the caller's to stop.
     ///
     /// - Throws: `LocalStackError` when the program or its log file cannot be opened.
     package static func launch(_ specification: ProcessSpecification) async throws(LocalStackError) -> ManagedProcess {
@@ -66,7 +66,8 @@ package final class ManagedProcess: Sendable {
             announce.finish()
             return exit
         }
-        let identifier = await started.first { _ in true }
+        // A task of its own, which nobody cancels: whoever asked may be, and must not lose sight of a process that runs.
+        let identifier = await Task { await started.first { _ in true } }.value
         try? log.close()
         guard let identifier else {
             let reason = ending.launchFailure.withLock { $0 } ?? "no reason given"
