@@ -9,9 +9,10 @@ internal import Synchronization
 
 /// Keeps a process's ``RevocationSet`` fresh.
 ///
-/// Three ways, each for when the one before is gone: events from the broker (milliseconds), a poll of Redis (one second),
-/// a pull from the session service (one second). Whatever happens, nothing is taken out of the set before it expires,
-/// and once a minute the session service is asked anyway, since its database is the truth.
+/// Three ways: events from the broker (milliseconds), a poll of Redis, and where Redis does not answer a pull from the
+/// session service (twice a second). Redis is polled while events come too, since a broker that is stalled, or that
+/// takes nothing under an alarm, looks well to who only listens. Whatever happens, nothing is taken out of the set before
+/// it expires, and once a minute the session service is asked anyway, since its database is the truth.
 package final class RevocationFeed: Service, Sendable {
     /// The sorted set in Redis: members are revocations as JSON, scores their sequence.
     package static let redisKey = "authms:revocations"
@@ -27,7 +28,7 @@ package final class RevocationFeed: Service, Sendable {
     ///   - session: the client of the session service; nil in the session service itself, which reads its database.
     package init(
         set: RevocationSet, broker: RabbitMQConfiguration, redis: RedisClient?, session: ServiceClient?,
-        pollInterval: Duration = .seconds(1), logger: Logger
+        pollInterval: Duration = .milliseconds(500), logger: Logger
     ) {
         self.set = set
         self.pollInterval = pollInterval
@@ -67,7 +68,8 @@ package final class RevocationFeed: Service, Sendable {
         }
     }
 
-    /// Reads by the slower ways whenever events do not come, and once more after they have come back.
+    /// Reads all of it by the slower ways whenever events do not come, and once more after they have come back; else what
+    /// is newest.
     private func watch() async {
         var wasConnected = false
         var sincePull = Duration.zero
@@ -75,10 +77,13 @@ package final class RevocationFeed: Service, Sendable {
             let isConnected = consumer.isAvailable
             if !isConnected || !wasConnected || !fallback.isSeeded {
                 await fallback.refresh()
-            } else if sincePull >= .seconds(60) {
-                sincePull = .zero
-                await fallback.pull()
-                set.prune()
+            } else {
+                await fallback.glance()
+                if sincePull >= .seconds(60) {
+                    sincePull = .zero
+                    await fallback.pull()
+                    set.prune()
+                }
             }
             wasConnected = isConnected
             sincePull += pollInterval
@@ -109,7 +114,9 @@ final class RevocationFallback: Sendable {
 
     /// Sequences are transaction ids, and one may commit after later ones: so far back a poll of Redis looks again.
     static let overlap: Int64 = 50_000
-    private static let timeout = Duration.milliseconds(800)
+    /// The same for a look beside the broker's events.
+    static let glanceOverlap: Int64 = 2_000
+    private static let timeout = Duration.milliseconds(500)
     private static let pageSize = 5_000
 
     private let set: RevocationSet
@@ -134,11 +141,16 @@ final class RevocationFallback: Sendable {
         if let fromRedis, fromRedis > 0 { state.withLock { $0.isSeeded = true } }
     }
 
+    /// What is newest: from Redis where it answers, else from session.
+    func glance() async {
+        if await readRedis(overlap: Self.glanceOverlap) == nil { await pull() }
+    }
+
     /// - Returns: how many were read; nil when Redis did not answer.
-    private func readRedis() async -> Int? {
+    private func readRedis(overlap: Int64 = RevocationFallback.overlap) async -> Int? {
         guard let redis else { return nil }
         var count = 0
-        var lower = RedisScore.inclusive(Double(isSeeded ? max(0, set.highestSequence - Self.overlap) : 0))
+        var lower = RedisScore.inclusive(Double(isSeeded ? max(0, set.highestSequence - overlap) : 0))
         while true {
             guard
                 let page = try? await redis.zrangeByScore(

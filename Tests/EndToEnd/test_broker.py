@@ -1,0 +1,115 @@
+"""The broker that is down, that is stalled, and that is full: it slows nobody down and hides no revocation."""
+
+import contextlib
+import glob
+import json
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from test_degraded import audited_once
+from waiting import until
+
+
+def rabbitmqctl(suite, *arguments):
+    """The broker's own tool, in the environment of the suite's node."""
+    units = json.loads(suite.authms("status", "--json").stdout)["units"]
+    pid = next(unit["processIdentifier"] for unit in units if unit["name"] == "rabbitmq")
+    with open(f"/proc/{pid}/environ", encoding="utf-8") as file:
+        environment = dict(pair.split("=", 1) for pair in file.read().split("\0") if "=" in pair)
+    tool = glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl")[0]
+    command = [tool, "--node", environment["RABBITMQ_NODENAME"], "--quiet", *arguments]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@contextlib.contextmanager
+def full(suite):
+    """A broker under its memory alarm: it takes nothing from publishers, and goes on delivering."""
+    rabbitmqctl(suite, "set_vm_memory_high_watermark", "0.000001")
+    try:
+        until(lambda: "memory" in rabbitmqctl(suite, "status"), seconds=20, every=0.2, saying="the alarm is on")
+        yield
+    finally:
+        rabbitmqctl(suite, "set_vm_memory_high_watermark", "0.4")
+
+
+@contextlib.contextmanager
+def broken(suite, *faults):
+    """Each fault is a process and how it fails."""
+    done = []
+    try:
+        for unit, how in faults:
+            suite.authms({"stopped": "stop", "stalled": "pause"}[how], unit)
+            done.append((unit, how))
+        yield
+    finally:
+        for unit, how in done:
+            suite.authms({"stopped": "start", "stalled": "continue"}[how], unit)
+        until(suite.is_ready, seconds=30, saying="the suite is healthy again")
+
+
+def refused_everywhere_soon(suite, account, http):
+    """Two seconds after a sign-out no service takes the token, asked directly and through the gateway."""
+    tokens = account.login()
+    token = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert http.get("/identity/api/v1/auth/me", headers=token).status_code == 200
+    out = http.post(
+        "/identity/api/v1/auth/logout", json={"refresh_token": tokens["refresh_token"]}, headers=token
+    )
+    assert out.status_code == 200, out.text
+    time.sleep(2)
+    urls = [
+        f"{suite.gateway}/identity/api/v1/auth/me",
+        f"{suite.service_url('identity')}/api/v1/auth/me",
+        f"{suite.service_url('session')}/api/v1/sessions",
+        f"{suite.service_url('audit')}/api/v1/auth/me/audit-logs",
+    ]
+    answers = {url: httpx.get(url, headers=token, timeout=5).status_code for url in urls}
+    assert set(answers.values()) == {401}, answers
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [("rabbitmq", "stalled")],
+        [("rabbitmq", "stopped")],
+        [("redis", "stalled")],
+        [("rabbitmq", "stalled"), ("redis", "stopped")],
+        [("rabbitmq", "stalled"), ("redis", "stalled")],
+    ],
+    ids=lambda faults: "+".join(f"{unit} {how}" for unit, how in faults),
+)
+def test_a_signed_out_token_is_refused_within_two_seconds_without(faults, suite, make_account, http):
+    account = make_account()
+    with broken(suite, *faults):
+        # At once, when nobody has noticed anything yet, and later.
+        for _ in range(2):
+            refused_everywhere_soon(suite, account, http)
+
+
+def test_a_broker_that_is_full_slows_nobody_and_nothing_is_lost(suite, make_account, http):
+    accounts = []
+    with full(suite):
+        slowest = 0.0
+        for _ in range(5):
+            began = time.monotonic()
+            accounts.append(make_account())
+            tokens = accounts[-1].login()
+            assert accounts[-1].refresh(tokens["refresh_token"]).status_code == 200
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 2.5, f"register, login and refresh took {slowest:.1f} s"
+        refused_everywhere_soon(suite, accounts[0], http)
+        # Audit pulls from the sources what the broker does not take.
+        audited_once(suite, [account.id for account in accounts], seconds=20)
+    # What waited is handed over now, and is known already.
+    late = make_account()
+    audited_once(suite, [account.id for account in [*accounts, late]], seconds=20)
+
+    def drained():
+        metrics = httpx.get(f"{suite.service_url('identity')}/metrics", timeout=5).text
+        backlog = [line for line in metrics.splitlines() if line.startswith("authms_outbox_backlog_events")]
+        return backlog and all(float(line.split()[-1]) == 0 for line in backlog)
+
+    until(drained, seconds=20, saying="the outbox is empty again")
