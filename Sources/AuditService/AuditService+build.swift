@@ -123,7 +123,8 @@ private struct AuditParts {
         deadLetterGauge = DeadLetterGauge(desk: deadLetters, metrics: telemetry.metrics)
         keeper = PartitionKeeper(partitions: AuditPartitions(database), logger: logger)
         consumer = EventConsumer(
-            queue: EventTopology.auditQueue, configuration: broker, metrics: telemetry.metrics, logger: logger
+            queue: EventTopology.auditQueue, configuration: broker, retries: try settings.value(.retryDelays),
+            metrics: telemetry.metrics, logger: logger
         ) { batch in
             _ = try await store.store(batch, deadline: .after(.seconds(10)))
         }

@@ -32,7 +32,8 @@ package func buildSessionService(
         repository: repository, lifetime: try SessionConfiguration(settings: settings).lifetime, security: security,
         tokens: try security.issuer(settings: settings), redis: redis, stall: stall, telemetry: telemetry)
     let consumer = EventConsumer(
-        queue: EventTopology.sessionQueue, configuration: broker, metrics: telemetry.metrics,
+        queue: EventTopology.sessionQueue, configuration: broker, retries: try settings.value(.retryDelays),
+        metrics: telemetry.metrics,
         logger: telemetry.logger
     ) { try await rules.identityEvents.apply($0) }
 

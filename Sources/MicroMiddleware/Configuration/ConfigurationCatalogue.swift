@@ -31,6 +31,7 @@ package struct ConfigurationCatalogue: Sendable {
         ConfigurationKey<String>.migrationsDirectory.summary,
         ConfigurationKey<String>.redisURL.summary,
         ConfigurationKey<String>.rabbitMQURL.summary,
+        ConfigurationKey<RetrySchedule>.retryDelays.summary,
         ConfigurationKey<String>.keysDirectory.summary,
         ConfigurationKey<String>.publicKeysFile.summary,
         ConfigurationKey<Secret<String>>.jwtSecret.summary,

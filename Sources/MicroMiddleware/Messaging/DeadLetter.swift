@@ -56,7 +56,9 @@ package struct DeadLetter: Sendable, Identifiable {
         static let lastError = "x-authms-last-error"
         static let firstFailedAt = "x-authms-first-failed-at"
         static let lastFailedAt = "x-authms-last-failed-at"
-        static let all = [queue, attempts, firstError, lastError, firstFailedAt, lastFailedAt, "x-death"]
+        /// How many of the schedule's delays it has waited for.
+        static let round = "x-authms-round"
+        static let all = [queue, round, attempts, firstError, lastError, firstFailedAt, lastFailedAt, "x-death"]
     }
 }
 

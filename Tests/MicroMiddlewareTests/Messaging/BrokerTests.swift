@@ -50,8 +50,8 @@ struct BrokerTests {
         let collector = Collector()
         let outage = Atomic(3)
         let consumer = EventConsumer(
-            queue: EventTopology.auditQueue, configuration: fixture.broker, metrics: fixture.metrics,
-            logger: fixture.logger
+            queue: EventTopology.auditQueue, configuration: fixture.broker, retries: RetrySchedule([]),
+            metrics: fixture.metrics, logger: fixture.logger
         ) { events in
             switch outage.load(ordering: .relaxed) {
             case 2...:
@@ -86,6 +86,66 @@ struct BrokerTests {
                 try await admin.inspect(queue: deadLetters, deadline: .after(.seconds(5))).messages >= 2
             }
             try await eventually("the good one is handled") { Set(collector.events.map(\.id)) == [good.id] }
+        }
+        await admin.close()
+    }
+
+    @Test(
+        "What fails is put aside, comes back after each delay, and is a dead letter after the last",
+        .timeLimit(.minutes(3)))
+    func retries() async throws {
+        let fixture = try await MessagingFixture.make()
+        let publisher = fixture.publisher()
+        let collector = Collector()
+        let tries = Mutex<[String: [ContinuousClock.Instant]]>([:])
+        let schedule = RetrySchedule([.milliseconds(400), .milliseconds(900)])
+        let consumer = EventConsumer(
+            queue: EventTopology.auditQueue, configuration: fixture.broker, retries: schedule,
+            metrics: fixture.metrics, logger: fixture.logger
+        ) { events in
+            for event in events where event.event.subject != "good" {
+                let count = tries.withLock { tries in
+                    if events.count == 1 { tries[event.event.subject, default: []].append(.now) }
+                    return tries[event.event.subject]?.count ?? 0
+                }
+                // One heals in its second round, the other never.
+                if event.event.subject == "never" || count <= 3 { throw EventStreamError(description: "not yet") }
+            }
+            collector.add(events)
+        }
+        let admin = RabbitMQAdmin(configuration: fixture.broker, logger: fixture.logger)
+        let good = EventTests.linked(EventTests.event(subject: "good"))
+        let later = EventTests.linked(EventTests.event(subject: "later"), at: 2, after: good.hash)
+        let never = EventTests.linked(EventTests.event(subject: "never"), at: 3, after: later.hash)
+        try await fixture.running([{ try await publisher.run() }, { try await consumer.run() }]) {
+            try await eventually(within: .seconds(30), "published") {
+                await
+                    (try? BrokerEventPublisher(publisher).publish(
+                        [good, later, never], deadline: .after(.seconds(10)))) != nil
+            }
+            // Who failed does not hold up who did not.
+            try await eventually(within: .seconds(30), "the good one is handled") {
+                collector.events.contains { $0.id == good.id }
+            }
+            try await eventually(within: .seconds(30), "the late one is handled") {
+                collector.events.contains { $0.id == later.id }
+            }
+            let deadLetters = EventTopology.deadLetterQueue(of: EventTopology.auditQueue)
+            try await eventually(within: .seconds(30), "the last is a dead letter") {
+                try await admin.inspect(queue: deadLetters, deadline: .after(.seconds(5))).messages > 0
+            }
+            let delivery = try #require(try await admin.get(queue: deadLetters, deadline: .after(.seconds(5))))
+            let letter = DeadLetter(delivery, deadLetterQueue: deadLetters)
+            #expect(letter.id == delivery.message.messageID && letter.queue == EventTopology.auditQueue)
+            #expect(letter.attempts == 9 && letter.firstError == "not yet")
+            let times = tries.withLock { $0["never"] ?? [] }
+            try #require(times.count == 9)
+            #expect(times[2].duration(to: times[3]) >= .milliseconds(400))
+            #expect(times[5].duration(to: times[6]) >= .milliseconds(900))
+            for delay in schedule.delays {
+                let waiting = RetrySchedule.queue(of: EventTopology.auditQueue, after: delay)
+                #expect(try await admin.inspect(queue: waiting, deadline: .after(.seconds(5))).messages == 0)
+            }
         }
         await admin.close()
     }
