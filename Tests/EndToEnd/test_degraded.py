@@ -117,6 +117,29 @@ def test_what_works_without_two_at_once(pair, suite, http, make_account):
     without(pair, "stopped", suite, http, make_account)
 
 
+def test_with_identity_and_session_both_gone_nobody_signs_and_everybody_verifies(suite, http, make_account):
+    account = make_account()
+    tokens = account.login()
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    login = lambda: http.post(
+        "/identity/api/v1/auth/login", json={"identity": account.email, "password": account.password}
+    )
+    refresh = lambda: keep_successor(tokens, account.refresh(tokens["refresh_token"]))
+    try:
+        suite.authms("stop", "identity")
+        suite.authms("stop", "session")
+        until(lambda: login().status_code == 503, seconds=2.5, saying="login degrades")
+        check(REFUSED, login, "login")
+        check(REFUSED, refresh, "refresh")
+        check(WORKS, lambda: http.get("/audit/api/v1/auth/me/audit-logs", headers=bearer), "verify")
+    finally:
+        suite.authms("start", "identity")
+        suite.authms("start", "session")
+    heals(login, "login")
+    heals(refresh, "refresh")
+    until(suite.is_ready, seconds=30, saying="the suite is healthy again")
+
+
 def without(causes, how, suite, http, make_account):
     promised_verify, promised_refresh, promised_login, promised_register = promises(causes)
     name = f"{' and '.join(causes)} {how}"

@@ -188,4 +188,9 @@ package struct PostgresServer: LocalServer {
         }
         return "postgresql://\(database.role):\(database.password)@127.0.0.1:\(port)/\(database.name)"
     }
+
+    /// The service's database as the superuser sees it.
+    package var ownSuperuserURL: String {
+        "postgresql://postgres:\(superuserPassword)@127.0.0.1:\(port)/\(databases.first?.name ?? "postgres")"
+    }
 }

@@ -14,7 +14,7 @@ struct StackVariables {
             guard let database = plan.databases[role] else { continue }
             let name = role.rawValue.uppercased()
             variables.append(("\(name)_DATABASE_URL", database.ownURL))
-            variables.append(("\(name)_DATABASE_SUPERUSER_URL", database.url()))
+            variables.append(("\(name)_DATABASE_SUPERUSER_URL", database.ownSuperuserURL))
         }
         variables.append(("REDIS_URL", plan.redis.url))
         variables.append(("AMQP_URL", plan.rabbitMQ.url()))
