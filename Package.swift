@@ -197,6 +197,11 @@ let package = Package(
                 "SessionService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", logging,
             ]),
         tests(
+            "ProfileService",
+            [
+                "ProfileService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", logging,
+            ]),
+        tests(
             "AuditService",
             [
                 "AuditService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "RabbitMQ", hummingbird,

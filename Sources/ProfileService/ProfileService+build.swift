@@ -5,8 +5,7 @@ import Postgres
 import RabbitMQ
 import ServiceLifecycle
 
-/// Composes the profile service. So far it starts, migrates, publishes what its outbox holds and answers for its health:
-/// profiles, avatars and preferences follow.
+/// Composes the profile service: what people say about themselves, and who may see it.
 package func buildProfileService(
     settings: ServiceSettings, telemetry: Telemetry? = nil
 ) async throws -> ServiceApplication {
@@ -22,6 +21,8 @@ package func buildProfileService(
 
     let router = try Router.service(telemetry, settings: settings)
     let api = router.group("api/v1")
+    let repository = PostgresProfileRepository(database: database, outbox: events.outbox)
+    ProfileController(repository: repository).addRoutes(to: api.authenticated(verify: security.verifyToken))
     events.controller.addRoutes(to: api.internalOnly("internal", verify: security.verifyCaller))
 
     let health = HealthRegistry()

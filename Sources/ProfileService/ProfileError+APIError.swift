@@ -1,0 +1,12 @@
+internal import Contracts
+package import MicroMiddleware
+
+extension ProfileError: APIErrorConvertible {
+    package var apiError: APIError {
+        switch self {
+        case .unknown: APIError(.notFound, "There is no such profile.")
+        case .stale: APIError(.preconditionFailed)
+        case .invalid(let violations): APIError(.validationFailed, violations: violations)
+        }
+    }
+}

@@ -1,0 +1,27 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+
+/// Where profiles are kept.
+package protocol ProfileRepository: Sendable {
+    /// The profile, or nil where nothing was ever written for this user of this tenant.
+    func profile(of userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Profile?
+
+    /// Changes a profile and records the event in one transaction. A profile that is not there begins empty.
+    /// - Parameters:
+    ///   - expected: the version that it must have; nil for any.
+    ///   - event: written with the change.
+    ///   - change: may throw, and then nothing is changed.
+    /// - Returns: The profile as changed, its version one higher.
+    /// - Throws: ``ProfileError/stale`` when the version is another, ``ProfileError/unknown`` when the user id belongs to
+    ///   another tenant.
+    func change(
+        _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
+        _ change: @Sendable (inout Profile) throws -> Void
+    ) async throws -> Profile
+
+    /// The profiles of a tenant whose nickname or name contains `text`, in any case; all of them for an empty text.
+    func search(
+        _ text: String, tenantID: UUID, offset: Int, limit: Int, deadline: Deadline
+    ) async throws -> (profiles: [Profile], total: Int)
+}

@@ -1,0 +1,99 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import MicroMiddleware
+import Postgres
+import ProfileService
+import Testing
+
+@Suite("Every store of profiles", .serialized)
+struct ProfileRepositoryContract {
+    let user = UUID.v7()
+    let tenant = UUID.v7()
+
+    @Test("keeps what is written, and counts its versions", arguments: ProfileStore.allCases)
+    func keeps(store: ProfileStore) async throws {
+        let repository = try await store.make()
+        #expect(try await repository.profile(of: user, tenantID: tenant, deadline: soon) == nil)
+        let written = try await change(in: repository) {
+            $0.fields[.nickname] = .text("Änn \"x\" 😀")
+            $0.fields[.customFields] = .map(["desk": .number(7), "on": .truth(true)])
+            $0.preferences = ["theme": .text("dark")]
+            $0.privacy = [.bio: .tenant]
+        }
+        #expect(written.version == 1)
+        #expect(try await repository.profile(of: user, tenantID: tenant, deadline: soon) == written)
+    }
+
+    @Test("lets exactly one of 50 changes of one version win", arguments: ProfileStore.allCases)
+    func oneWins(store: ProfileStore) async throws {
+        let repository = try await store.make()
+        let wins = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for number in 0..<50 {
+                group.addTask {
+                    do {
+                        _ = try await change(in: repository, expected: 0) { $0.fields[.nickname] = .text("\(number)") }
+                        return true
+                    } catch ProfileError.stale {
+                        return false
+                    }
+                }
+            }
+            return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(wins == 1)
+        #expect(try await repository.profile(of: user, tenantID: tenant, deadline: soon)?.version == 1)
+    }
+
+    @Test("shows and gives nothing to another tenant", arguments: ProfileStore.allCases)
+    func tenantsApart(store: ProfileStore) async throws {
+        let repository = try await store.make()
+        let written = try await change(in: repository) { $0.fields[.nickname] = .text("Ann") }
+        let other = UUID.v7()
+        #expect(try await repository.profile(of: user, tenantID: other, deadline: soon) == nil)
+        #expect(
+            try await repository.search("", tenantID: other, offset: 0, limit: 9, deadline: soon).profiles.isEmpty)
+        await #expect(throws: ProfileError.unknown) {
+            _ = try await change(in: repository, tenant: other) { $0.erase() }
+        }
+        #expect(try await repository.profile(of: user, tenantID: tenant, deadline: soon) == written)
+    }
+
+    @Test("finds names in any case, and takes no character for a pattern", arguments: ProfileStore.allCases)
+    func search(store: ProfileStore) async throws {
+        let repository = try await store.make()
+        _ = try await change(in: repository) { $0.fields[.firstName] = .text("Ann") }
+        for (text, total) in [("aNN", 1), ("", 1), ("%", 0), ("Bob", 0)] {
+            let found = try await repository.search(text, tenantID: tenant, offset: 0, limit: 9, deadline: soon)
+            #expect(found.total == total, "searching for \(text)")
+        }
+    }
+
+    @Test("records an event with each change, and none with a change that is refused")
+    func events() async throws {
+        let database = try await ProfileStore.database()
+        let repository = PostgresProfileRepository(database: database, outbox: .init())
+        _ = try await change(in: repository) { $0.fields[.nickname] = .text("Ann") }
+        await #expect(throws: ProfileError.stale) {
+            _ = try await change(in: repository, expected: 0) { $0.erase() }
+        }
+        await #expect(throws: ProfileError.invalid([])) {
+            _ = try await change(in: repository) { _ in throw ProfileError.invalid([]) }
+        }
+        let rows = try await database.query("SELECT type, subject FROM outbox", deadline: soon)
+        #expect(try rows.map { try $0.decode(String.self, "type") } == ["profile.updated"])
+        #expect(try rows.map { try $0.decode(String.self, "subject") } == [user.text])
+    }
+
+    private var soon: Deadline { .after(.seconds(20)) }
+
+    private func change(
+        in repository: any ProfileRepository, tenant: UUID? = nil, expected: Int64? = nil,
+        _ change: @Sendable (inout Profile) throws -> Void
+    ) async throws -> Profile {
+        let event = try DomainEvent(
+            type: .profileUpdated, subject: user.text, tenantID: tenant ?? self.tenant, data: EventDetail())
+        return try await repository.change(
+            user, tenantID: tenant ?? self.tenant, expected: expected, event: event, deadline: soon, change)
+    }
+}

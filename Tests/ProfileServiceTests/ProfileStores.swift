@@ -1,0 +1,67 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import Logging
+import MicroMiddleware
+import Postgres
+import ProfileService
+import TestSupport
+
+/// The stores that the contract suite runs on.
+enum ProfileStore: String, CaseIterable, Sendable {
+    case memory, postgres
+
+    func make() async throws -> any ProfileRepository {
+        switch self {
+        case .memory: InMemoryProfileRepository()
+        case .postgres: PostgresProfileRepository(database: try await Self.database(), outbox: Outbox())
+        }
+    }
+
+    /// A migrated database of its own.
+    static func database() async throws -> PostgresClient {
+        let url = try await TestPostgres.shared().createDatabase()
+        let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        _ = try await PostgresMigrator(client).migrate(
+            try MigrationSet(directory: root.appending(path: "migrations/profile").path()),
+            deadline: .after(.seconds(30)))
+        return client
+    }
+}
+
+/// Profiles in memory, by the same rules.
+actor InMemoryProfileRepository: ProfileRepository {
+    private var profiles: [UUID: Profile] = [:]
+
+    func profile(of userID: UUID, tenantID: UUID, deadline: Deadline) -> Profile? {
+        profiles[userID].flatMap { $0.tenantID == tenantID ? $0 : nil }
+    }
+
+    func change(
+        _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
+        _ change: @Sendable (inout Profile) throws -> Void
+    ) throws -> Profile {
+        var profile = profiles[userID] ?? Profile(userID: userID, tenantID: tenantID)
+        guard profile.tenantID == tenantID else { throw ProfileError.unknown }
+        guard expected == nil || expected == profile.version else { throw ProfileError.stale }
+        try change(&profile)
+        profile.version += 1
+        profiles[userID] = profile
+        return profile
+    }
+
+    func search(
+        _ text: String, tenantID: UUID, offset: Int, limit: Int, deadline: Deadline
+    ) -> (profiles: [Profile], total: Int) {
+        let found = profiles.values.filter { profile in
+            let names = [ProfileField.nickname, .firstName, .lastName].compactMap { field -> String? in
+                if case .text(let text) = profile.fields[field] { text } else { nil }
+            }
+            return profile.tenantID == tenantID && !profile.fields.isEmpty
+                && (text.isEmpty || names.joined(separator: " ").lowercased().contains(text.lowercased()))
+        }.sorted { $0.userID.text < $1.userID.text }
+        return (Array(found.dropFirst(offset).prefix(limit)), found.count)
+    }
+}
