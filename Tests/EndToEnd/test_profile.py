@@ -147,3 +147,17 @@ def test_an_administrator_finds_profiles_and_the_trail_tells_of_fields_but_not_o
 
     trail = until(recorded, seconds=15, saying="the change reaches the audit trail")
     assert "nickname" in trail.text and secret not in trail.text
+
+
+def test_without_its_database_a_profile_is_refused_soon_and_comes_back(suite, owner):
+    owner.call("PUT", json={"nickname": "Ann"})
+    suite.authms("stop", "postgres-profile")
+    try:
+        for method, options in (("GET", {}), ("PUT", {"json": {"nickname": "Bob"}})):
+            answer = owner.call(method, **options)
+            assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1, answer.text
+            assert answer.elapsed.total_seconds() < 2
+    finally:
+        suite.authms("start", "postgres-profile")
+    back = until(lambda: (read := owner.call("GET")).status_code == 200 and read, saying="profiles are served again")
+    assert back.json()["data"]["nickname"] == "Ann"
