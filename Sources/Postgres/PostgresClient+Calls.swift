@@ -6,7 +6,8 @@ extension PostgresClient {
         deadline: Deadline, _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
         let lease = try await leaseLink(deadline: deadline)
-        let connection = PostgresConnection(link: lease.connection, lease: lease.number, deadline: deadline)
+        let connection = PostgresConnection(
+            link: lease.connection, lease: lease.number, deadline: deadline, onStatement: onStatement)
         do {
             let value = try await body(connection)
             await giveBack(lease)
@@ -41,6 +42,8 @@ extension PostgresClient {
     @discardableResult
     package func query(_ sql: SQL, deadline: Deadline) async throws(PostgresError) -> PostgresResult {
         let lease = try await leaseLink(deadline: deadline)
+        let start = ContinuousClock.now
+        defer { onStatement?(ContinuousClock.now - start) }
         return try await lease.connection.withCancellation { (link) throws(PostgresError) in
             try await link.queryAndRelease(sql, lease: lease, pool: pool, deadline: deadline)
         }

@@ -10,10 +10,16 @@ package final class PostgresClient: Service, Sendable {
     package let configuration: PostgresConfiguration
     let logger: Logger
     let pool: ConnectionPool<PostgresLink>
+    /// Told how long each statement took on its connection, whether it succeeded or not; waiting for a connection aside.
+    let onStatement: (@Sendable (Duration) -> Void)?
 
-    package init(configuration: PostgresConfiguration, logger: Logger) {
+    /// - Parameter onStatement: called after each statement on whatever thread it ran; it must not block.
+    package init(
+        configuration: PostgresConfiguration, logger: Logger, onStatement: (@Sendable (Duration) -> Void)? = nil
+    ) {
         self.configuration = configuration
         self.logger = logger
+        self.onStatement = onStatement
         pool = PostgresClient.makePool(configuration: configuration, logger: logger)
     }
 

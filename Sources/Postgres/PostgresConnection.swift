@@ -10,11 +10,14 @@ package struct PostgresConnection: Sendable {
     let lease: UInt64
     /// When everything on this connection must have ended.
     package let deadline: Deadline
+    let onStatement: (@Sendable (Duration) -> Void)?
 
     /// Runs one statement, prepared on first use and cached by its text.
     @discardableResult
     package func query(_ sql: SQL) async throws(PostgresError) -> PostgresResult {
-        try await link.withCancellation { (link) throws(PostgresError) in
+        let start = ContinuousClock.now
+        defer { onStatement?(ContinuousClock.now - start) }
+        return try await link.withCancellation { (link) throws(PostgresError) in
             try await link.query(sql, lease: lease, deadline: deadline)
         }
     }
