@@ -36,6 +36,7 @@ package struct ServiceApplication: Service {
     let services: [any Service]
     let health: HealthRegistry
     let migration: DatabaseMigration?
+    let beforeListening: @Sendable () async -> Void
     let onListening: @Sendable (Int) -> Void
 
     /// - Parameters:
@@ -43,10 +44,13 @@ package struct ServiceApplication: Service {
     ///   - services: What runs beside the server, each after what it depends on: pools first. They stop in reverse order,
     ///     after the server.
     ///   - migration: Runs before the server listens, or as soon as the database is there; see ``DatabaseMigration``.
+    ///   - beforeListening: Called once the services run and the first attempt to migrate has ended; no request is taken before
+    ///     it returns. It must not take long.
     ///   - onListening: Called with the port once the server accepts connections.
     package init(
         name: String, settings: ServiceSettings, telemetry: Telemetry, router: Router<BaseRequestContext>,
         services: [any Service] = [], health: HealthRegistry, migration: DatabaseMigration? = nil,
+        beforeListening: @escaping @Sendable () async -> Void = {},
         onListening: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.name = name
@@ -55,6 +59,7 @@ package struct ServiceApplication: Service {
         self.services = services
         self.health = health
         self.migration = migration
+        self.beforeListening = beforeListening
         self.onListening = onListening
         if let migration {
             health.register("migrations", migration.importance) { _ in try migration.requireComplete() }
@@ -124,8 +129,9 @@ package struct ServiceApplication: Service {
                 onListening(port)
             },
             logger: logger)
-        if let migration {
-            application.beforeServerStarts { await migration.waitForFirstAttempt(atMost: .seconds(3)) }
+        application.beforeServerStarts { [migration, beforeListening] in
+            await migration?.waitForFirstAttempt(atMost: .seconds(3))
+            await beforeListening()
         }
         return application
     }

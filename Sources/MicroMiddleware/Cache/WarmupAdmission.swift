@@ -30,9 +30,12 @@ package struct WarmupAdmission: Sendable {
     /// - Parameters:
     ///   - jitter: From 0 to 1, drawn anew for each refusal, so that the refused do not return all at once.
     package func require(_ user: String, _ priority: RequestPriority, jitter: Double) throws(APIError) {
-        guard admits(user, priority) else {
-            throw APIError(.warmingUp, retryAfter: .seconds(5 + Int((min(max(0, jitter), 1) * 10).rounded())))
-        }
+        guard admits(user, priority) else { throw Self.refusal(jitter: jitter) }
+    }
+
+    /// 503002, to come back in 5 to 15 seconds.
+    package static func refusal(jitter: Double = Double.random(in: 0...1)) -> APIError {
+        APIError(.warmingUp, retryAfter: .seconds(5 + Int((min(max(0, jitter), 1) * 10).rounded())))
     }
 
     /// How many of 10,000 places are admitted. Checking a token costs no database and is always served; staying in and getting
