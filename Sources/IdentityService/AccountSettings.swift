@@ -1,14 +1,25 @@
 import ConnectionKit
-import Contracts
+package import Contracts
 package import Foundation
 package import MicroMiddleware
 
 /// What users change about themselves, and administrators about them.
 package struct AccountSettings: Sendable {
     let repository: any IdentityRepository
+    let accounts: CachedAccounts
 
-    package init(repository: any IdentityRepository) {
+    package init(repository: any IdentityRepository, accounts: CachedAccounts? = nil) {
         self.repository = repository
+        self.accounts = accounts ?? CachedAccounts(repository, cache: nil)
+    }
+
+    /// What a user sees of their own account, perhaps from the cache.
+    /// - Throws: ``IdentityError/userUnknown``
+    package func own(_ identity: AccessTokenClaims, origin: RequestOrigin) async throws -> UserSnapshot {
+        let found = try await accounts.snapshot(
+            of: identity.subject, tenantID: identity.tenantID, deadline: origin.scope.deadline.forStatement)
+        guard let found else { throw IdentityError.userUnknown }
+        return found
     }
 
     /// - Throws: ``IdentityError/userUnknown``
@@ -35,9 +46,11 @@ package struct AccountSettings: Sendable {
         let event = try origin.event(
             .userUpdated, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
             session: identity.sessionID, details: details)
-        let user = try await repository.update(
-            identity.subject, tenantID: identity.tenantID, name: name, username: username, event: event,
-            deadline: origin.scope.deadline.forStatement)
+        let user = try await accounts.changing(identity.subject, tenantID: identity.tenantID) {
+            try await repository.update(
+                identity.subject, tenantID: identity.tenantID, name: name, username: username, event: event,
+                deadline: origin.scope.deadline.forStatement)
+        }
         guard let user else { throw IdentityError.userUnknown }
         return user
     }
@@ -51,9 +64,11 @@ package struct AccountSettings: Sendable {
         let event = try origin.event(
             status == .active ? .userEnabled : .userDisabled, user: userID, tenantID: identity.tenantID,
             actor: identity.subject, session: identity.sessionID)
-        let changed = try await repository.setStatus(
-            status, of: userID, tenantID: identity.tenantID, event: event,
-            deadline: origin.scope.deadline.forStatement)
+        let changed = try await accounts.changing(userID, tenantID: identity.tenantID) {
+            try await repository.setStatus(
+                status, of: userID, tenantID: identity.tenantID, event: event,
+                deadline: origin.scope.deadline.forStatement)
+        }
         if let changed { return changed }
         return try await user(userID, tenantID: identity.tenantID, origin: origin)
     }

@@ -19,7 +19,9 @@ package func buildIdentityService(
     var databaseConfiguration = try PostgresConfiguration(url: settings.value(.databaseURL))
     databaseConfiguration.poolSize = try settings.value(.databasePoolSize)
     databaseConfiguration.applicationName = "identity"
-    let database = PostgresClient(configuration: databaseConfiguration, logger: telemetry.logger)
+    let load = DatabaseLoad(metrics: telemetry.metrics)
+    let database = PostgresClient(
+        configuration: databaseConfiguration, logger: telemetry.logger, onStatement: load.record)
     let events = try EventProducer(
         source: .identity, database: database, settings: settings, telemetry: telemetry)
     let redis = RedisClient(
@@ -29,22 +31,33 @@ package func buildIdentityService(
         set: security.revocations, broker: try RabbitMQConfiguration(url: settings.value(.rabbitMQURL)), redis: redis,
         session: session, logger: telemetry.logger)
 
+    let warmup = try ServiceWarmup(
+        database: database, redis: redis, load: load, outbox: events.outbox, settings: settings, telemetry: telemetry)
+
     let repository = PostgresIdentityRepository(database: database, wakeRelay: { events.outbox.wake($0) })
     let rules = try IdentityRules(
         repository: repository, hasher: hasher(configuration, settings: settings), sessions: RemoteSessions(session),
-        tokens: security.issuer(settings: settings), security: security, telemetry: telemetry)
+        tokens: security.issuer(settings: settings), security: security, warmup: warmup, telemetry: telemetry)
 
     let router = try Router.service(telemetry, settings: settings)
+    router.addMiddleware {
+        WarmupMiddleware(
+            warmup.controller, verify: security.verifyToken, refreshTokens: RefreshTokenCodec(ring: security.ring))
+    }
     rules.addRoutes(to: router, security: security, events: events)
 
     return ServiceApplication(
         name: "identity", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis] + events.services + [feed],
+        services: [database, redis] + events.services + [feed, warmup.controller],
         health: health(security, database: database, redis: redis, events: events, session: session),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/identity", logger: telemetry.logger)
-            : nil)
+            : nil,
+        beforeListening: {
+            _ = await feed.waitUntilSeeded(atMost: .seconds(2))
+            await warmup.controller.waitUntilKnown(atMost: .seconds(2))
+        })
 }
 
 private func hasher(_ configuration: IdentityConfiguration, settings: ServiceSettings) throws -> PasswordHasher {
@@ -77,12 +90,15 @@ struct IdentityRules {
     let passwordChange: PasswordChange
     let settings: AccountSettings
     let bootstrap: Bootstrap
+    let warmup: ServiceWarmup
 
     init(
         repository: any IdentityRepository, hasher: any PasswordHashing, sessions: RemoteSessions,
-        tokens: any AccessTokenMinting, security: ServiceSecurity, telemetry: Telemetry
+        tokens: any AccessTokenMinting, security: ServiceSecurity, warmup: ServiceWarmup,
+        telemetry: Telemetry
     ) {
         self.repository = repository
+        self.warmup = warmup
         registration = Registration(repository: repository, hasher: hasher)
         signIn = SignIn(
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, logger: telemetry.logger)
@@ -92,7 +108,8 @@ struct IdentityRules {
             logger: telemetry.logger)
         passwordChange = PasswordChange(
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, logger: telemetry.logger)
-        settings = AccountSettings(repository: repository)
+        settings = AccountSettings(
+            repository: repository, accounts: CachedAccounts(repository, cache: warmup.caching("account")))
         bootstrap = Bootstrap(repository: repository, hasher: hasher)
     }
 
@@ -108,5 +125,6 @@ struct IdentityRules {
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
         InternalController(bootstrap: bootstrap).addRoutes(to: internalOnly)
         events.controller.addRoutes(to: internalOnly)
+        warmup.routes.addRoutes(to: internalOnly)
     }
 }

@@ -29,8 +29,7 @@ struct MeController: Sendable {
     @Sendable private func me(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<UserSnapshot> {
-        let (identity, origin) = (context.identity, RequestOrigin(context))
-        return Envelope(try await settings.user(identity.subject, tenantID: identity.tenantID, origin: origin).snapshot)
+        Envelope(try await settings.own(context.identity, origin: RequestOrigin(context)))
     }
 
     @Sendable private func update(

@@ -1,7 +1,7 @@
 package import Foundation
 
 /// What a person says about themselves. Whoever has said nothing yet has an empty one, of version 0.
-package struct Profile: Sendable, Equatable {
+package struct Profile: Sendable, Equatable, Codable {
     package let userID: UUID
     package let tenantID: UUID
     /// Rises by one with every change; never repeats for one user, not even after a deletion.

@@ -8,10 +8,14 @@ import MicroMiddleware
 /// What users do with their own profile, and what they see of others'.
 struct ProfileController: Sendable {
     let repository: any ProfileRepository
+    let profiles: CachedProfiles
     let now: @Sendable () -> Date
 
-    init(repository: any ProfileRepository, now: @escaping @Sendable () -> Date = { Date() }) {
+    init(
+        repository: any ProfileRepository, profiles: CachedProfiles, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.repository = repository
+        self.profiles = profiles
         self.now = now
     }
 
@@ -42,8 +46,9 @@ struct ProfileController: Sendable {
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<ProfileView> {
         guard let id = context.parameters.get("user_id", as: UUID.self),
-            let profile = try await repository.profile(
-                of: id, tenantID: context.identity.tenantID, deadline: context.deadline.forStatement),
+            let profile = try await profiles.profile(
+                of: id, tenantID: context.identity.tenantID, for: context.identity.subject,
+                deadline: context.deadline.forStatement),
             !profile.fields.isEmpty
         else { throw ProfileError.unknown }
         return Envelope(ProfileView(userID: id.text, fields: profile.visibleFields))
@@ -117,8 +122,8 @@ struct ProfileController: Sendable {
     /// The caller's own profile; anybody else's is unknown to them here.
     private func own(_ context: AuthenticatedRequestContext) async throws -> Profile {
         let (identity, id) = (context.identity, try Self.ownID(context))
-        return try await repository.profile(
-            of: id, tenantID: identity.tenantID, deadline: context.deadline.forStatement)
+        return try await profiles.profile(
+            of: id, tenantID: identity.tenantID, for: id, deadline: context.deadline.forStatement)
             ?? Profile(userID: id, tenantID: identity.tenantID)
     }
 
@@ -133,7 +138,7 @@ struct ProfileController: Sendable {
                 actorID: identity.subject, actorType: "user", sessionID: identity.sessionID,
                 ip: context.clientAddress, userAgent: context.userAgent, requestID: context.requestID,
                 status: .success, details: ["fields": names]))
-        return try await repository.change(
+        return try await profiles.change(
             id, tenantID: identity.tenantID, expected: try EntityTag.expectedVersion(request), event: event,
             deadline: context.deadline.forStatement, change)
     }

@@ -3,6 +3,7 @@ import Hummingbird
 package import MicroMiddleware
 import Postgres
 import RabbitMQ
+import Redis
 import ServiceLifecycle
 
 /// Composes the profile service: what people say about themselves, and who may see it.
@@ -15,24 +16,45 @@ package func buildProfileService(
     var databaseConfiguration = try PostgresConfiguration(url: settings.value(.databaseURL))
     databaseConfiguration.poolSize = try settings.value(.databasePoolSize)
     databaseConfiguration.applicationName = "profile"
-    let database = PostgresClient(configuration: databaseConfiguration, logger: telemetry.logger)
+    let load = DatabaseLoad(metrics: telemetry.metrics)
+    let database = PostgresClient(
+        configuration: databaseConfiguration, logger: telemetry.logger, onStatement: load.record)
     let events = try EventProducer(
         source: .profile, database: database, settings: settings, telemetry: telemetry)
 
+    let redis = RedisClient(
+        configuration: try RedisConfiguration(url: settings.value(.redisURL)), logger: telemetry.logger)
+    let session = try security.client(of: "session", at: .sessionURL, settings: settings)
+    let feed = RevocationFeed(
+        set: security.revocations, broker: try RabbitMQConfiguration(url: settings.value(.rabbitMQURL)), redis: redis,
+        session: session, logger: telemetry.logger)
+    let warmup = try ServiceWarmup(
+        database: database, redis: redis, load: load, outbox: events.outbox, settings: settings, telemetry: telemetry)
+
     let router = try Router.service(telemetry, settings: settings)
+    router.addMiddleware { WarmupMiddleware(warmup.controller, verify: security.verifyToken) }
     let api = router.group("api/v1")
     let repository = PostgresProfileRepository(database: database, outbox: events.outbox)
-    ProfileController(repository: repository).addRoutes(to: api.authenticated(verify: security.verifyToken))
-    events.controller.addRoutes(to: api.internalOnly("internal", verify: security.verifyCaller))
+    let profiles = CachedProfiles(repository, cache: warmup.caching("profile"))
+    ProfileController(repository: repository, profiles: profiles).addRoutes(
+        to: api.authenticated(verify: security.verifyToken))
+    let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
+    events.controller.addRoutes(to: internalOnly)
+    warmup.routes.addRoutes(to: internalOnly)
 
     let health = HealthRegistry()
     health.register("database") { try await database.ping(deadline: $0) }
     health.register("rabbitmq", .degrading) { _ in try Unavailable.unless(events.publisher.isAvailable, "RabbitMQ") }
+    health.register("redis", .degrading) { try await redis.ping(deadline: $0) }
     return ServiceApplication(
         name: "profile", settings: settings, telemetry: telemetry, router: router,
-        services: [database] + events.services, health: health,
+        services: [database, redis] + events.services + [feed, warmup.controller], health: health,
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/profile", logger: telemetry.logger)
-            : nil)
+            : nil,
+        beforeListening: {
+            _ = await feed.waitUntilSeeded(atMost: .seconds(2))
+            await warmup.controller.waitUntilKnown(atMost: .seconds(2))
+        })
 }

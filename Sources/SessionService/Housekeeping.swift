@@ -4,12 +4,18 @@ import Foundation
 package import Logging
 package import MicroMiddleware
 import ServiceLifecycle
+import Synchronization
 
 /// Seeds this process's revocation set from the database and, every five minutes, deletes what no longer means anything.
 package struct Housekeeping: Service {
     let repository: any SessionRepository
     let revocations: RevocationSet
     let logger: Logger
+    private let seeded = Seeded()
+
+    private final class Seeded: Sendable {
+        let isDone = Atomic<Bool>(false)
+    }
 
     package init(repository: any SessionRepository, revocations: RevocationSet, logger: Logger) {
         self.repository = repository
@@ -36,11 +42,19 @@ package struct Housekeeping: Service {
                     after: after, limit: 5_000, now: Date(), deadline: .after(.seconds(5)))
                 for revocation in page.revocations { revocations.apply(revocation) }
                 after = page.next
-                if !page.hasMore { return }
+                if !page.hasMore { return seeded.isDone.store(true, ordering: .releasing) }
             } catch {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+    }
+
+    /// Waits until the set holds what the database knows; no longer than `limit`, since a database that is away may stay so.
+    package func waitUntilSeeded(atMost limit: Duration) async {
+        let deadline = Deadline.after(limit)
+        while !seeded.isDone.load(ordering: .acquiring), !deadline.hasPassed,
+            (try? await Task.sleep(for: .milliseconds(5))) != nil
+        {}
     }
 
     private func purge() async {

@@ -6,11 +6,16 @@ import MicroMiddleware
 /// What signed-in users see and end of their own sessions.
 struct MySessionsController: Sendable {
     let repository: any SessionRepository
+    let sessions: CachedSessions
     let signOut: SignOut
     let now: @Sendable () -> Date
 
-    init(repository: any SessionRepository, signOut: SignOut, now: @escaping @Sendable () -> Date = { Date() }) {
+    init(
+        repository: any SessionRepository, sessions: CachedSessions, signOut: SignOut,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.repository = repository
+        self.sessions = sessions
         self.signOut = signOut
         self.now = now
     }
@@ -31,7 +36,7 @@ struct MySessionsController: Sendable {
     ) async throws -> ListEnvelope<SessionView> {
         let identity = context.identity
         let page = try Page(request)
-        let sessions = try await repository.sessions(
+        let sessions = try await sessions.sessions(
             of: identity.subject, tenantID: identity.tenantID, now: now(), deadline: context.deadline.forStatement)
         let items = sessions.dropFirst(page.offset).prefix(page.size)
         return ListEnvelope(
@@ -47,7 +52,7 @@ struct MySessionsController: Sendable {
         guard let session, session.userID == identity.subject, session.isAlive(at: now()) else {
             throw SessionError.sessionUnknown
         }
-        return Envelope(SessionView(session, current: identity.sessionID))
+        return Envelope(SessionView(SessionSummary(session), current: identity.sessionID))
     }
 
     @Sendable private func end(
@@ -84,7 +89,7 @@ private struct SessionView: Encodable {
     let expiresAt: Date
     let isCurrent: Bool
 
-    init(_ session: Session, current: UUID) {
+    init(_ session: SessionSummary, current: UUID) {
         id = session.id.text
         device = session.device
         userAgent = session.userAgent

@@ -9,16 +9,19 @@ package struct Opening: Sendable {
     let codec: RefreshTokenCodec
     let lifetime: SessionLifetime
     let recent: RecentSessions
+    let onOpened: @Sendable (Session) async -> Void
     let now: @Sendable () -> Date
 
     package init(
         repository: any SessionRepository, codec: RefreshTokenCodec, lifetime: SessionLifetime,
-        recent: RecentSessions, now: @escaping @Sendable () -> Date = { Date() }
+        recent: RecentSessions, onOpened: @escaping @Sendable (Session) async -> Void = { _ in },
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.repository = repository
         self.codec = codec
         self.lifetime = lifetime
         self.recent = recent
+        self.onOpened = onOpened
         self.now = now
     }
 
@@ -36,6 +39,7 @@ package struct Opening: Sendable {
             userID: request.user.id, ip: request.ip, userAgent: request.userAgent, requestID: requestID)
         let opened = try await repository.insert(session, actor: actor, deadline: deadline.forStatement)
         recent.remember(opened, at: now)
+        await onOpened(opened)
         return CreateSessionAnswer(
             refreshToken: try codec.encode(opened.refreshToken()), refreshExpiresAt: opened.idleExpiresAt)
     }
@@ -51,6 +55,6 @@ package struct Opening: Sendable {
             origin: .adopted, lifetime: lifetime, now: now())
         let actor = SessionActor(
             userID: pending.actorID, ip: pending.ip, userAgent: pending.userAgent, requestID: pending.requestID)
-        _ = try await repository.insert(session, actor: actor, deadline: deadline)
+        await onOpened(try await repository.insert(session, actor: actor, deadline: deadline))
     }
 }

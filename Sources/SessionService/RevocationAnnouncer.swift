@@ -34,6 +34,21 @@ package final class RevocationAnnouncer: Service, Sendable {
         enqueue.yield(revocations)
     }
 
+    /// Writes into an emptied Redis what the database says is revoked: whoever starts next reads it there.
+    package func restore(from repository: any SessionRepository) async {
+        var after: Int64 = 0
+        for _ in 0..<1_000 {
+            guard
+                let page = try? await repository.revocations(
+                    after: after, limit: 5_000, now: Date(), deadline: .after(.seconds(2)))
+            else { return }
+            for revocation in page.revocations { set.apply(revocation) }
+            await write(page.revocations)
+            guard page.hasMore else { return }
+            after = page.next
+        }
+    }
+
     /// Whether this process has heard that the session, or its user, was revoked.
     func isRevoked(_ session: Session) -> Bool {
         set.contains(session: session.id, of: session.userID, in: session.tenantID) { session.rotatedAt }

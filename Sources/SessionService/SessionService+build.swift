@@ -17,7 +17,9 @@ package func buildSessionService(
     var databaseConfiguration = try PostgresConfiguration(url: settings.value(.databaseURL))
     databaseConfiguration.poolSize = try settings.value(.databasePoolSize)
     databaseConfiguration.applicationName = "session"
-    let database = PostgresClient(configuration: databaseConfiguration, logger: telemetry.logger)
+    let load = DatabaseLoad(metrics: telemetry.metrics)
+    let database = PostgresClient(
+        configuration: databaseConfiguration, logger: telemetry.logger, onStatement: load.record)
     let events = try EventProducer(
         source: .session, database: database, settings: settings, telemetry: telemetry)
     let redis = RedisClient(
@@ -27,10 +29,17 @@ package func buildSessionService(
         set: security.revocations, broker: broker, redis: redis, session: nil, logger: telemetry.logger)
 
     let repository = PostgresSessionRepository(database: database, wakeRelay: { events.outbox.wake($0) })
+    let recent = RecentSessions()
+    let announcer = RevocationAnnouncer(
+        set: security.revocations, recent: recent, redis: redis, logger: telemetry.logger)
+    let warmup = try ServiceWarmup(
+        database: database, redis: redis, load: load, outbox: events.outbox, settings: settings, telemetry: telemetry,
+        onCacheLost: { await announcer.restore(from: repository) })
     let stall = StallDetector()
     let rules = SessionRules(
         repository: repository, lifetime: try SessionConfiguration(settings: settings).lifetime, security: security,
-        tokens: try security.issuer(settings: settings), redis: redis, stall: stall, telemetry: telemetry)
+        tokens: try security.issuer(settings: settings), announcer: announcer, recent: recent, warmup: warmup,
+        stall: stall, telemetry: telemetry)
     let consumer = EventConsumer(
         queue: EventTopology.sessionQueue, configuration: broker, retries: try settings.value(.retryDelays),
         metrics: telemetry.metrics,
@@ -38,19 +47,28 @@ package func buildSessionService(
     ) { try await rules.identityEvents.apply($0) }
 
     let router = try Router.service(telemetry, settings: settings)
+    router.addMiddleware {
+        WarmupMiddleware(
+            warmup.controller, verify: security.verifyToken, refreshTokens: RefreshTokenCodec(ring: security.ring))
+    }
     rules.addRoutes(to: router, security: security, events: events)
 
     let housekeeping = Housekeeping(
         repository: repository, revocations: security.revocations, logger: telemetry.logger)
     return ServiceApplication(
         name: "session", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis, rules.announcer, stall] + events.services + [feed, consumer, housekeeping],
+        services: [database, redis, announcer, stall] + events.services
+            + [feed, consumer, housekeeping, warmup.controller],
         health: health(security, database: database, redis: redis, events: events),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/session", importance: .degrading,
                 logger: telemetry.logger)
-            : nil)
+            : nil,
+        beforeListening: {
+            await housekeeping.waitUntilSeeded(atMost: .seconds(2))
+            await warmup.controller.waitUntilKnown(atMost: .seconds(2))
+        })
 }
 
 /// Without its database the service still refreshes, with tokens of five minutes: so that does not take it out of
@@ -69,7 +87,8 @@ private func health(
 /// The rules of the service over one store.
 struct SessionRules {
     let repository: any SessionRepository
-    let announcer: RevocationAnnouncer
+    let sessions: CachedSessions
+    let warmup: ServiceWarmup
     let opening: Opening
     let refresh: Refresh
     let signOut: SignOut
@@ -77,14 +96,19 @@ struct SessionRules {
 
     init(
         repository: any SessionRepository, lifetime: SessionLifetime, security: ServiceSecurity,
-        tokens: any AccessTokenMinting, redis: RedisClient?, stall: StallDetector, telemetry: Telemetry
+        tokens: any AccessTokenMinting, announcer: RevocationAnnouncer, recent: RecentSessions, warmup: ServiceWarmup,
+        stall: StallDetector, telemetry: Telemetry
     ) {
         self.repository = repository
+        self.warmup = warmup
         let codec = RefreshTokenCodec(ring: security.ring)
-        let recent = RecentSessions()
-        announcer = RevocationAnnouncer(
-            set: security.revocations, recent: recent, redis: redis, logger: telemetry.logger)
-        opening = Opening(repository: repository, codec: codec, lifetime: lifetime, recent: recent)
+        let sessions = CachedSessions(
+            repository, revocations: security.revocations,
+            cache: warmup.caching("sessions", lifetime: CachedSessions.lifetime))
+        self.sessions = sessions
+        opening = Opening(
+            repository: repository, codec: codec, lifetime: lifetime, recent: recent,
+            onOpened: { await sessions.opened($0) })
         refresh = Refresh(
             repository: repository, codec: codec, tokens: tokens, lifetime: lifetime, recent: recent,
             announcer: announcer, stall: stall)
@@ -96,10 +120,11 @@ struct SessionRules {
     func addRoutes(to router: Router<BaseRequestContext>, security: ServiceSecurity, events: EventProducer) {
         let api = router.group("api/v1")
         RefreshController(refresh: refresh, signOut: signOut, verify: security.verifyToken).addRoutes(to: api)
-        MySessionsController(repository: repository, signOut: signOut).addRoutes(
+        MySessionsController(repository: repository, sessions: sessions, signOut: signOut).addRoutes(
             to: api.authenticated(verify: security.verifyToken))
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
         InternalController(opening: opening, signOut: signOut, repository: repository).addRoutes(to: internalOnly)
         events.controller.addRoutes(to: internalOnly)
+        warmup.routes.addRoutes(to: internalOnly)
     }
 }

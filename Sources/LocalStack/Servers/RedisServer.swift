@@ -1,7 +1,8 @@
 package import ConnectionKit
 import Foundation
 
-/// A private Redis: TCP on 127.0.0.1, a snapshot now and then, at most 64 MiB of data.
+/// A private Redis: TCP on 127.0.0.1, a snapshot now and then, at most 64 MiB of data; past that, what would expire anyway
+/// (the cache) makes room, the least recently used first, and revocations stay.
 package struct RedisServer: LocalServer {
     package let name: String
     package let directory: String
@@ -26,7 +27,7 @@ package struct RedisServer: LocalServer {
         try Files.makeDirectory(directory)
         var lines = [
             "bind 127.0.0.1", "port \(port)", "protected-mode yes", "dir \(directory)", "daemonize no",
-            "save 60 1", "appendonly no", "maxmemory 64mb", "maxmemory-policy noeviction", "databases 16",
+            "save 60 1", "appendonly no", "maxmemory 64mb", "maxmemory-policy volatile-lru", "databases 16",
             "tcp-backlog 128", "io-threads 1", "stop-writes-on-bgsave-error no",
         ]
         if let password { lines.append("requirepass \(password)") }

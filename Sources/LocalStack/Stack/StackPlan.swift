@@ -86,6 +86,7 @@ package struct StackPlan: Sendable {
         "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
         "AUDIT_CHECKPOINT_INTERVAL",
     ]
+    private static let handedOnPrefixes = ["CACHE_", "WARMUP_"]
 
     private static func environment(
         of role: ServiceRole, layout: StackLayout, secrets: StackSecrets, databaseURL: String?, redisURL: String,
@@ -93,6 +94,7 @@ package struct StackPlan: Sendable {
     ) -> [String: String] {
         var environment = ProgramFinder.baseEnvironment(home: layout.root)
         for name in handedOn { environment[name] = caller[name] }
+        for (name, value) in caller where handedOnPrefixes.contains(where: name.hasPrefix) { environment[name] = value }
         environment["HTTP_HOST"] = "127.0.0.1"
         environment["HTTP_PORT"] = "\(layout.port(of: role))"
         environment["REDIS_URL"] = redisURL
