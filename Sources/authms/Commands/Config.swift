@@ -15,6 +15,8 @@ struct Config: ParsableCommand {
 
         func run() {
             let services: [ConfigurationCatalogue.Section] = [
+                ConfigurationCatalogue.Section(
+                    "Cache and warm-up: identity, session, profile", WarmupConfiguration.keys),
                 ConfigurationCatalogue.Section("Identity", IdentityConfiguration.keys),
                 ConfigurationCatalogue.Section("Session", SessionConfiguration.keys),
                 ConfigurationCatalogue.Section("Audit", AuditConfiguration.keys),
