@@ -82,7 +82,8 @@ package struct AuditController: Sendable {
     @Sendable private func streams(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<[StreamStatusView]> {
-        Envelope(try await reader.streams(deadline: context.deadline).map(StreamStatusView.init))
+        try context.requireOperator()
+        return Envelope(try await reader.streams(deadline: context.deadline).map(StreamStatusView.init))
     }
 
     @Sendable private func chain(

@@ -25,7 +25,7 @@ package struct DeadLetterController: Sendable {
     @Sendable private func list(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> ListEnvelope<DeadLetterView> {
-        try Self.checkOperator(context)
+        try context.requireOperator()
         let page = try Page(request)
         let letters = try await asking {
             try await desk.list(limit: DeadLetterDesk.scanLimit, deadline: context.deadline)
@@ -37,7 +37,7 @@ package struct DeadLetterController: Sendable {
     @Sendable private func show(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<DeadLetterView> {
-        try Self.checkOperator(context)
+        try context.requireOperator()
         let id = try Self.id(context)
         let letter = try await asking { try await desk.show(id, deadline: context.deadline) }
         return Envelope(DeadLetterView(letter, withPayload: true))
@@ -46,7 +46,7 @@ package struct DeadLetterController: Sendable {
     @Sendable private func retry(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<RetriedView> {
-        try Self.checkOperator(context)
+        try context.requireOperator()
         let id = try Self.id(context)
         let actor = context.identity.subject.text
         return Envelope(
@@ -56,7 +56,7 @@ package struct DeadLetterController: Sendable {
     @Sendable private func retryAll(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<RetriedView> {
-        try Self.checkOperator(context)
+        try context.requireOperator()
         let actor = context.identity.subject.text
         return Envelope(
             RetriedView(retried: try await asking { try await desk.retry(nil, by: actor, deadline: context.deadline) }))
@@ -65,7 +65,7 @@ package struct DeadLetterController: Sendable {
     @Sendable private func discard(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<DiscardedView> {
-        try Self.checkOperator(context)
+        try context.requireOperator()
         let id = try Self.id(context)
         let body = try await request.decode(as: DiscardRequest.self, context: context)
         let reason = body.reason.trimmingCharacters(in: .whitespacesAndNewlines)
@@ -88,10 +88,6 @@ package struct DeadLetterController: Sendable {
         } catch {
             throw APIError(.dependencyUnavailable)
         }
-    }
-
-    private static func checkOperator(_ context: AuthenticatedRequestContext) throws {
-        guard context.identity.tenantID == DefaultTenant.id else { throw APIError(.permissionDenied) }
     }
 
     private static func id(_ context: AuthenticatedRequestContext) throws -> String {

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import pathlib
 import time
 import uuid
 
@@ -64,23 +65,39 @@ def test_a_real_token_is_accepted(account):
     assert answer.json()["data"]["id"] == account.id
 
 
-def forged(real, http):
-    """Each attack by name: a token made from a real one that must not be accepted."""
-    header, claims, signature = parts_of(real)
-    own = ec.generate_private_key(ec.SECP256R1())
-    own_pem = own.private_bytes(
+# What each service answers to whoever has signed in: {id} is the caller's own.
+OWN_PATHS = {
+    "identity": "/api/v1/auth/me",
+    "session": "/api/v1/sessions",
+    "profile": "/api/v1/profiles/{id}",
+    "audit": "/api/v1/auth/me/audit-logs",
+}
+
+
+@pytest.fixture(scope="module")
+def signing_key(suite):
+    """The private key that the suite signs with: what an attacker does not have, so that each check can be tried alone."""
+    directory = pathlib.Path(suite.env()["KEYS_DIRECTORY"])
+    ring = json.loads((directory / "ring.json").read_text())
+    [active] = [key for key in ring if key["use"] == "access" and key["state"] == "active"]
+    return serialization.load_pem_private_key((directory / active["file"]).read_bytes(), None)
+
+
+def es256(key, header, claims):
+    pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    return jwt.encode(claims, pem, algorithm="ES256", headers=header)
+
+
+def ill_signed(real, http):
+    """Tokens whose signature, or the key that it is checked with, is wrong."""
+    header, claims, signature = parts_of(real)
+    own = ec.generate_private_key(ec.SECP256R1())
     published = http.get("/.well-known/jwks.json").json()["keys"][0]
     public_pem = jwt.PyJWK(published).key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    own_jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(own.public_key()))
-    own_jwk["kid"] = header["kid"]
-
-    def signed(changed_header=None, changed_claims=None):
-        head = {**header, **(changed_header or {})}
-        return jwt.encode({**claims, **(changed_claims or {})}, own_pem, algorithm="ES256", headers=head)
 
     def hs256(secret):
         head = {**header, "alg": "HS256"}
@@ -89,25 +106,15 @@ def forged(real, http):
         return f"{signing_input}.{segment(mac)}"
 
     real_head, real_body, _ = real.split(".")
-    now = int(time.time())
+    own_jwk = {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(own.public_key())), "kid": header["kid"]}
     return {
         "alg none, no signature": f"{segment({**header, 'alg': 'none'})}.{real_body}.",
         "alg None, old signature": f"{segment({**header, 'alg': 'None'})}.{real_body}.{signature}",
         "HS256 under the public key in PEM": hs256(public_pem),
         "HS256 under the JWK's text": hs256(json.dumps(published).encode()),
         "HS256 under the empty key": hs256(b""),
-        "a key of the attacker's own under a known kid": signed(),
-        "an unknown kid": signed({"kid": str(uuid.uuid4())}),
-        "a kid that is a path": signed({"kid": "../../../../dev/null"}),
-        "a kid that is SQL": signed({"kid": "' UNION SELECT 'key' --"}),
-        "a jwk in the header": signed({"jwk": own_jwk}),
-        "a jku in the header": signed({"jku": "http://127.0.0.1:9/jwks.json"}),
-        "an x5u in the header": signed({"x5u": "http://127.0.0.1:9/cert.pem"}),
-        "another issuer": signed(None, {"iss": "https://evil.example"}),
-        "another audience": signed(None, {"aud": "somebody-else"}),
-        "typ JWT": signed({"typ": "JWT"}),
-        "expired": signed(None, {"exp": now - 3600}),
-        "not yet valid": signed(None, {"nbf": now + 3600, "iat": now + 3600}),
+        "a key of the attacker's own under a known kid": es256(own, header, claims),
+        "a jwk in the header, and its signature": es256(own, {**header, "jwk": own_jwk}, claims),
         "cut in the signature": real[:-10],
         "cut after the body": f"{real_head}.{real_body}",
         "a changed role": f"{real_head}.{segment({**claims, 'roles': ['owner']})}.{signature}",
@@ -118,10 +125,61 @@ def forged(real, http):
     }
 
 
-def test_every_forgery_is_refused_with_401(http, account):
+def well_signed(real, signing_key):
+    """Tokens that carry a good signature of the suite's own key, and are wrong in one other thing."""
+    header, claims, _ = parts_of(real)
+    now = int(time.time())
+    without = lambda name: {key: value for key, value in claims.items() if key != name}
+    own_jwk = {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(signing_key.public_key())), "kid": header["kid"]}
+    headers = {
+        "an unknown kid": {"kid": str(uuid.uuid4())},
+        "a kid that is a path": {"kid": "../../../../dev/null"},
+        "a kid that is SQL": {"kid": "' UNION SELECT 'key' --"},
+        "a jwk in the header": {"jwk": own_jwk},
+        "a jku in the header": {"jku": "http://127.0.0.1:9/jwks.json"},
+        "an x5u in the header": {"x5u": "http://127.0.0.1:9/cert.pem"},
+        "typ JWT": {"typ": "JWT"},
+        "the type of a checkpoint": {"typ": "authms-checkpoint+jwt"},
+    }
+    bodies = {
+        "another issuer": {**claims, "iss": "https://evil.example"},
+        "no issuer": without("iss"),
+        "another audience": {**claims, "aud": "somebody-else"},
+        "no audience": without("aud"),
+        "expired": {**claims, "iat": now - 7200, "exp": now - 3600},
+        "no end": without("exp"),
+        "not yet valid": {**claims, "nbf": now + 3600},
+        "issued in the future": {**claims, "iat": now + 3600, "exp": now + 7200},
+        "no session": without("sid"),
+        "no tenant": without("tenant_id"),
+        "roles that are no list": {**claims, "roles": "owner"},
+        "a subject that is no id": {**claims, "sub": "' OR 1=1 --"},
+    }
+    return {
+        **{name: es256(signing_key, {**header, **change}, claims) for name, change in headers.items()},
+        **{name: es256(signing_key, header, body) for name, body in bodies.items()},
+    }
+
+
+def ask(url, token):
+    return httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=15)
+
+
+def test_a_token_that_the_test_signs_itself_is_good_where_nothing_is_wrong_with_it(suite, account, signing_key):
+    """Else the forgeries below would prove nothing."""
+    header, claims, _ = parts_of(account.login()["access_token"])
+    token = es256(signing_key, header, {**claims, "jti": str(uuid.uuid4())})
+    for service, path in OWN_PATHS.items():
+        path = path.format(id=account.id)
+        for url in (f"{suite.gateway}/{service}{path}", f"{suite.service_url(service)}{path}"):
+            answer = ask(url, token)
+            assert answer.status_code == 200, (url, answer.text)
+
+
+def test_every_forgery_is_refused_with_401_by_the_gateway(suite, http, account, signing_key):
     real = account.login()["access_token"]
     accepted = []
-    for name, token in forged(real, http).items():
+    for name, token in {**ill_signed(real, http), **well_signed(real, signing_key)}.items():
         try:
             answer = http.get("/identity/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
         except httpx.RemoteProtocolError:
@@ -133,19 +191,20 @@ def test_every_forgery_is_refused_with_401(http, account):
     assert account.me(real).status_code == 200, "the attacks must not have spoilt the real token"
 
 
-def test_a_service_verifies_by_itself_too(suite, account, http):
-    """The gateway is not the only guard: the identity service, asked directly, refuses the same forgeries."""
+@pytest.mark.parametrize("service", OWN_PATHS)
+def test_every_service_verifies_by_itself_too(suite, account, http, signing_key, service):
+    """The gateway is not the only guard: each service, asked directly, refuses the same forgeries."""
     real = account.login()["access_token"]
+    url = f"{suite.service_url(service)}{OWN_PATHS[service].format(id=account.id)}"
     wrong = []
-    for name, token in forged(real, http).items():
+    for name, token in {**ill_signed(real, http), **well_signed(real, signing_key)}.items():
         if len(token) > 8192:
             continue
-        answer = httpx.get(
-            f"{suite.service_url('identity')}/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}
-        )
+        answer = ask(url, token)
         if answer.status_code != 401:
             wrong.append(f"{name}: {answer.status_code}")
     assert not wrong, wrong
+    assert ask(url, real).status_code == 200
 
 
 @pytest.mark.parametrize(
