@@ -115,7 +115,7 @@ let package = Package(
             [
                 "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ", algorithms, collections,
                 configuration, crypto, httpClient, httpTypes, hummingbird, jwt, lifecycle, logging, metrics,
-                nioCore, system,
+                nioCore, system, yams,
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
 

@@ -7,11 +7,13 @@ package struct AuditConfiguration: Sendable {
     package var checkpointKeys: String?
     /// Where copies of the signed checkpoints go.
     package var checkpointDirectory: String?
+    package var keysReloadInterval: Duration
 
     package init(settings: ServiceSettings) throws {
         checkpointInterval = try settings.value(.checkpointInterval)
         checkpointKeys = try settings.valueIfPresent(.checkpointKeys)
         checkpointDirectory = try settings.valueIfPresent(.checkpointDirectory)
+        keysReloadInterval = try settings.value(.keysReloadInterval)
     }
 
     /// For the reference documentation.

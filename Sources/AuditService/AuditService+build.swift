@@ -76,13 +76,14 @@ private struct AuditParts {
     let checkpoints: CheckpointParts?
     let deadLetters: DeadLetterDesk
     private let deadLetterGauge: DeadLetterGauge
+    private let keys: [any Service]
 
     var services: [any Service] {
         let redisService: [any Service] = redis.map { [$0] } ?? []
         // The checkpointer before what stores records: services stop in the opposite order.
-        let signing: [any Service] = checkpoints.map { [$0.checkpointer] } ?? []
+        let signing: [any Service] = checkpoints.map { [$0.watcher, $0.checkpointer] } ?? []
         return [database] + redisService + events.services + signing + [feed, keeper, consumer] + reconcilers
-            + [deadLetterGauge]
+            + [deadLetterGauge] + keys
     }
 
     init(settings: ServiceSettings, telemetry: Telemetry) throws {
@@ -91,13 +92,13 @@ private struct AuditParts {
         configuration.poolSize = try settings.value(.databasePoolSize)
         configuration.applicationName = "authms-audit"
         let database = PostgresClient(configuration: configuration, logger: logger)
-        let credential = try ServiceCredential(service: "audit", secret: try settings.value(.internalSecret))
+        let security = try ServiceSecurity.verifying(settings: settings)
+        let credential = security.credential
         var broker = try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL))
         broker.connectionName = "audit"
         let redis = try settings.valueIfPresent(.redisURL).map {
             RedisClient(configuration: try RedisConfiguration(url: $0), logger: logger)
         }
-        let revocations = RevocationSet()
         let store = AuditStore(database)
         let events = try EventProducer(source: .audit, database: database, settings: settings, telemetry: telemetry)
 
@@ -105,12 +106,10 @@ private struct AuditParts {
         self.credential = credential
         self.redis = redis
         self.events = events
-        verifier = TokenVerifier(
-            ring: try KeyRing.verificationOnly(jwksFile: try settings.value(.publicKeysFile)),
-            issuer: try settings.value(.tokenIssuer), audience: try settings.value(.tokenAudience),
-            revocations: revocations)
+        verifier = security.verifier
+        keys = try security.watchers(settings: settings, logger: logger)
         feed = RevocationFeed(
-            set: revocations, broker: broker, redis: redis,
+            set: security.revocations, broker: broker, redis: redis,
             session: ServiceClient(target: "session", baseURL: try settings.value(.sessionURL)) {
                 try credential.issue(for: "session")
             }, logger: logger)

@@ -46,9 +46,10 @@ package func buildIdentityService(
     }
     rules.addRoutes(to: router, security: security, events: events)
 
+    let keys = try security.watchers(signing: [.access], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "identity", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis] + events.services + [feed, warmup.controller],
+        services: [database, redis] + events.services + [feed, warmup.controller] + keys,
         health: health(security, database: database, redis: redis, events: events, session: session),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
@@ -62,8 +63,10 @@ package func buildIdentityService(
 
 private func hasher(_ configuration: IdentityConfiguration, settings: ServiceSettings) throws -> PasswordHasher {
     let secret = try settings.value(.passwordPepper).reveal()
+    let previous = try settings.valueIfPresent(.previousPasswordPepper)?.reveal()
     return try PasswordHasher(
-        parameters: configuration.hashing, peppers: PepperRing(current: Pepper(id: "p1", bytes: Array(secret.utf8))),
+        parameters: configuration.hashing,
+        peppers: PepperRing(current: Array(secret.utf8), previous: previous.map { Array($0.utf8) }),
         threads: configuration.hashingThreads, queueLimit: configuration.hashingQueueLimit)
 }
 

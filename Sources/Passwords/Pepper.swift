@@ -16,6 +16,13 @@ package struct Pepper: Sendable {
         self.bytes = bytes
     }
 
+    /// A pepper that is named by a fingerprint of its bytes, so that rotating it is a matter of configuration alone.
+    ///
+    /// - Throws: as ``init(id:bytes:)``.
+    package init(bytes: [UInt8]) throws(PasswordHashingError) {
+        try self.init(id: Sodium.fingerprint(of: bytes), bytes: bytes)
+    }
+
     static func isWellFormed(id: some StringProtocol) -> Bool {
         (1...32).contains(id.utf8.count)
             && id.utf8.allSatisfy { byte in
@@ -35,9 +42,22 @@ package struct PepperRing: Sendable {
     package let current: Pepper
     private let byID: [String: Pepper]
 
-    package init(current: Pepper, previous: [Pepper] = []) {
+    /// - Parameter aliases: further names of peppers, for hashes that were stored under those.
+    package init(current: Pepper, previous: [Pepper] = [], aliases: [String: Pepper] = [:]) {
         self.current = current
-        byID = Dictionary((previous + [current]).map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
+        let own = Dictionary((previous + [current]).map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
+        byID = aliases.merging(own) { _, own in own }
+    }
+
+    /// Of secrets as they are configured. Hashes from before peppers had fingerprints name theirs `p1`: it is the oldest
+    /// that is configured.
+    ///
+    /// - Throws: `PasswordHashingError.invalidPepper`.
+    package init(current: [UInt8], previous: [UInt8]?) throws(PasswordHashingError) {
+        let present = try Pepper(bytes: current)
+        var before: Pepper?
+        if let previous { before = try Pepper(bytes: previous) }
+        self.init(current: present, previous: before.map { [$0] } ?? [], aliases: ["p1": before ?? present])
     }
 
     func pepper(_ id: String) -> Pepper? {

@@ -20,6 +20,17 @@ enum Sodium {
         return mac
     }
 
+    /// A name for a secret of 32 bytes or more, which does not tell it: 64 bits of BLAKE2b, in hexadecimal.
+    static func fingerprint(of secret: [UInt8]) -> String {
+        let purpose = Array("authms pepper id".utf8)
+        var digest = [UInt8](repeating: 0, count: Int(crypto_generichash_BYTES_MIN))
+        crypto_generichash(&digest, digest.count, secret, UInt64(secret.count), purpose, purpose.count)
+        return digest.prefix(8).map { byte in
+            let text = String(byte, radix: 16)
+            return text.count == 1 ? "0" + text : text
+        }.joined()
+    }
+
     /// A new hash with a new random salt, as libsodium's PHC string.
     static func hash(_ input: [UInt8], parameters: Argon2idParameters) throws(PasswordHashingError) -> String {
         var text = [CChar](repeating: 0, count: Int(crypto_pwhash_argon2id_STRBYTES))

@@ -55,10 +55,11 @@ package func buildSessionService(
 
     let housekeeping = Housekeeping(
         repository: repository, revocations: security.revocations, logger: telemetry.logger)
+    let keys = try security.watchers(signing: [.access, .refresh], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "session", settings: settings, telemetry: telemetry, router: router,
         services: [database, redis, announcer, stall] + events.services
-            + [feed, consumer, housekeeping, warmup.controller],
+            + [feed, consumer, housekeeping, warmup.controller] + keys,
         health: health(security, database: database, redis: redis, events: events),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(

@@ -79,6 +79,22 @@ struct ConfigurationTests {
         #expect(error?.subject == directory.path + "/service/demo.yaml")
     }
 
+    @Test("The names in a file are listed as they are written, and an unknown one is told what it resembles")
+    func names() async throws {
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        try directory.write("service/demo.yaml", "# none\npool:\n  size: 5\nsome:\n  names: [a, b]\nwait: 5s\n")
+        let settings = try await ServiceSettings.load(
+            service: "demo", environment: [:], configDirectory: directory.path, environmentFile: "/nonexistent/.env")
+        #expect(try settings.namesInFile().sorted() == ["pool.size", "some.names", "wait"])
+        let known: Set = ["pool.size", "http.port", "log.level"]
+        let near = ConfigurationError.unknown("pool.siez", source: "here", known: known)
+        #expect(near.description.contains("pool.siez in here is no setting"))
+        #expect(near.description.hasSuffix("Did you mean pool.size?"))
+        #expect(!ConfigurationError.unknown("quite.other", source: "here", known: known).description.contains("mean"))
+        #expect(try ServiceSettings.fixed().namesInFile().isEmpty)
+    }
+
     @Test(
         "Durations are a whole number and a unit",
         arguments: [

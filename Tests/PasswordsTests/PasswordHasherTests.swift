@@ -72,6 +72,34 @@ struct PasswordHasherTests {
         #expect(try await hasher.verify("a\u{0}b", against: stored, deadline: deadline).matches)
     }
 
+    @Test("With a new pepper the one before still verifies, and asks for a new hash; without it nobody can say")
+    func rotation() async throws {
+        let (old, new) = ([UInt8](repeating: 1, count: 32), [UInt8](repeating: 2, count: 32))
+        func hasher(_ current: [UInt8], previous: [UInt8]? = nil) throws -> PasswordHasher {
+            try Self.hasher(peppers: PepperRing(current: current, previous: previous))
+        }
+        let stored = try await hasher(old).hash("s3cret", deadline: deadline)
+        let rotated = try hasher(new, previous: old)
+        #expect(try await rotated.verify("s3cret", against: stored, deadline: deadline) == (true, true))
+        #expect(try await rotated.verify("other", against: stored, deadline: deadline) == (false, false))
+        let anew = try await rotated.hash("s3cret", deadline: deadline)
+        #expect(try await hasher(new).verify("s3cret", against: anew, deadline: deadline) == (true, false))
+        await #expect(throws: PasswordHashingError.self) {
+            try await hasher(new).verify("s3cret", against: stored, deadline: deadline)
+        }
+    }
+
+    @Test("A hash that names its pepper p1 is verified with the oldest one that is configured")
+    func firstName() async throws {
+        let (old, new) = ([UInt8](repeating: 1, count: 32), [UInt8](repeating: 2, count: 32))
+        let stored = try await Self.hasher(peppers: PepperRing(current: Pepper(id: "p1", bytes: old)))
+            .hash("s3cret", deadline: deadline)
+        for ring in [try PepperRing(current: old, previous: nil), try PepperRing(current: new, previous: old)] {
+            let hasher = try Self.hasher(peppers: ring)
+            #expect(try await hasher.verify("s3cret", against: stored, deadline: deadline) == (true, true))
+        }
+    }
+
     @Test("A hash under another pepper of the same name does not verify")
     func pepperMatters() async throws {
         let stored = try await Self.hasher().hash("s3cret", deadline: deadline)

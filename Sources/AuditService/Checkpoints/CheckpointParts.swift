@@ -8,6 +8,7 @@ struct CheckpointParts {
     let store: CheckpointStore
     let checkpointer: Checkpointer
     let keySet: @Sendable () -> String
+    let watcher: KeyRingWatcher
 
     /// - Throws: `KeyRingError` for keys that cannot be read, or when the copies' directory cannot be made.
     init?(
@@ -24,6 +25,9 @@ struct CheckpointParts {
             failed: telemetry.metrics.counter(
                 "authms_audit_checkpoints_refused_total", help: "Chains that were not signed since they are broken."),
             wakeRelay: { outbox.wake() }, logger: telemetry.logger)
+        watcher = KeyRingWatcher(
+            ring: ring, directory: directory, uses: [.access], interval: configuration.keysReloadInterval,
+            logger: telemetry.logger)
         keySet = { String(decoding: ring.jwks, as: UTF8.self) }
     }
 }

@@ -97,11 +97,13 @@ private func revocationServices(
 /// The keys that verify: those of `JWT_SECRET` for whoever configures it, else the published ones, watched.
 private func verificationKeys(
     _ settings: ServiceSettings, _ telemetry: Telemetry
-) throws -> (KeyRing, KeyFileWatcher?) {
+) throws -> (KeyRing, KeyRingWatcher?) {
     if let secret = try settings.valueIfPresent(.jwtSecret) {
         return (try .shared(secret: secret, previous: try settings.valueIfPresent(.previousJWTSecret)), nil)
     }
     let path = try settings.value(.publicKeysFile)
     let ring = try KeyRing.verificationOnly(jwksFile: path)
-    return (ring, KeyFileWatcher(path: path, ring: ring, logger: telemetry.logger))
+    let watcher = KeyRingWatcher(
+        ring: ring, jwksFile: path, interval: try settings.value(.keysReloadInterval), logger: telemetry.logger)
+    return (ring, watcher)
 }

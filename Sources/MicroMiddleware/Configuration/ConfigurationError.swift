@@ -22,6 +22,31 @@ package struct ConfigurationError: Error, Hashable, CustomStringConvertible {
                 + "\(key.environmentName) or in the configuration file. \(key.meaning)")
     }
 
+    /// A name that nothing reads; with the known one that it most resembles, if it resembles any.
+    package static func unknown(_ name: String, source: String, known: Set<String>) -> ConfigurationError {
+        let nearest = known.map { ($0, distance(name, $0)) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
+        let hint = nearest.flatMap { $0.1 <= max(2, name.count / 4) ? " Did you mean \($0.0)?" : nil } ?? ""
+        return ConfigurationError(
+            subject: name,
+            description: "\(name) in \(source) is no setting: `authms config reference` lists them.\(hint)")
+    }
+
+    /// The number of letters to insert, remove or change that makes one word of the other (Levenshtein).
+    private static func distance(_ first: String, _ second: String) -> Int {
+        let letters = Array(second.unicodeScalars)
+        var row = Array(0...letters.count)
+        for (index, letter) in first.unicodeScalars.enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for column in letters.indices {
+                let change = diagonal + (letter == letters[column] ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(change, row[column] + 1, diagonal + 1)
+            }
+        }
+        return row[letters.count]
+    }
+
     /// A layer that cannot be read at all.
     package static func unreadable(_ source: String, reason: String) -> ConfigurationError {
         ConfigurationError(subject: source, description: "\(source) cannot be read: \(reason)")

@@ -2,6 +2,12 @@
 
 extension ConfigurationKey<String> {
     package static let httpHost = string("http.host", default: "127.0.0.1", "The address to listen on.")
+    /// Read from the environment alone: it names a layer of the configuration.
+    package static let secretsDirectory = string(
+        "secrets.directory",
+        "A mounted directory with one file a setting, named like the key with - for the dot: database-url, "
+            + "internal-secret. The environment goes before it, .env and the file after it. Itself in the environment only."
+    )
     package static let databaseURL = string(
         "database.url", "The service's own database: postgresql://user:password@host:port/name.")
     package static let redisURL = string("redis.url", "Redis: redis://[:password@]host:port[/number].")
@@ -50,6 +56,9 @@ extension ConfigurationKey<Bool> {
 }
 
 extension ConfigurationKey<Duration> {
+    package static let keysReloadInterval = duration(
+        "keys.reload_interval", default: .seconds(5), in: .milliseconds(50) ... .seconds(3_600),
+        "How often the key ring's files are looked at; changed keys are in force without a restart.")
     package static let tokenLifetime = duration(
         "token.lifetime", default: .seconds(1_800), in: .seconds(60) ... .seconds(86_400),
         "How long an access token is good for.")
@@ -73,4 +82,8 @@ extension ConfigurationKey<Secret<String>> {
         "jwt.secret.previous", minimumBytes: 32, "The HS256 secret before this one, still accepted.")
     package static let passwordPepper = secret(
         "password.pepper", minimumBytes: 32, "Mixed into every password before it is hashed.")
+    package static let previousPasswordPepper = secret(
+        "password.pepper.previous", minimumBytes: 32,
+        "The pepper before this one: passwords hashed under it still verify, and are hashed anew when their users sign in."
+    )
 }

@@ -10,6 +10,8 @@ package struct ServiceSettings: Sendable {
     /// The name of the service: `identity`.
     package let service: String
     private let layers: [Layer]
+    /// The service's own configuration file, whether or not it is there; empty for fixed values.
+    package let fileName: String
 
     struct Layer: Sendable {
         /// How the error sentence names the layer.
@@ -32,7 +34,7 @@ package struct ServiceSettings: Sendable {
             Layer(name: "the command line", provider: environmentLike(arguments)),
             Layer(name: "the environment", provider: EnvironmentVariablesProvider(environmentVariables: environment)),
         ]
-        if let directory = environment["SECRETS_DIRECTORY"] {
+        if let directory = environment[ConfigurationKey<String>.secretsDirectory.summary.environmentName] {
             let provider = try await reading(directory) {
                 try await DirectoryFilesProvider(directoryPath: FilePath(directory))
             }
@@ -47,13 +49,14 @@ package struct ServiceSettings: Sendable {
             try await FileProvider<YAMLSnapshot>(filePath: FilePath(file), allowMissing: true)
         }
         layers.append(Layer(name: file, provider: yaml))
-        return ServiceSettings(service: service, layers: layers)
+        return ServiceSettings(service: service, layers: layers, fileName: file)
     }
 
     /// Settings with these values and nothing else, by key name: for tests and for tools.
     package static func fixed(service: String = "test", _ values: [String: String] = [:]) -> ServiceSettings {
         ServiceSettings(
-            service: service, layers: [Layer(name: "the given values", provider: environmentLike(values))])
+            service: service, layers: [Layer(name: "the given values", provider: environmentLike(values))],
+            fileName: "")
     }
 
     /// The value of the key, or its default.

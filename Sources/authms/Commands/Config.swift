@@ -14,15 +14,21 @@ struct Config: ParsableCommand {
             abstract: "Prints every key with type, range, default and meaning, as Markdown.")
 
         func run() {
-            let services: [ConfigurationCatalogue.Section] = [
-                ConfigurationCatalogue.Section(
-                    "Cache and warm-up: identity, session, profile", WarmupConfiguration.keys),
-                ConfigurationCatalogue.Section("Identity", IdentityConfiguration.keys),
-                ConfigurationCatalogue.Section("Session", SessionConfiguration.keys),
-                ConfigurationCatalogue.Section("Audit", AuditConfiguration.keys),
-                gatewayConfigurationSection,
-            ]
-            Local.say(ConfigurationCatalogue(services: services).markdown)
+            Local.say(ConfigurationReference.catalogue.markdown)
         }
     }
+}
+
+/// Every key of every service.
+enum ConfigurationReference {
+    static let catalogue = ConfigurationCatalogue(services: [
+        ConfigurationCatalogue.Section("Cache and warm-up: identity, session, profile", WarmupConfiguration.keys),
+        ConfigurationCatalogue.Section("Identity", IdentityConfiguration.keys),
+        ConfigurationCatalogue.Section("Session", SessionConfiguration.keys),
+        ConfigurationCatalogue.Section("Audit", AuditConfiguration.keys),
+        gatewayConfigurationSection,
+    ])
+
+    /// The names that a setting may have.
+    static let names = Set(catalogue.sections.flatMap { $0.keys.map(\.name) })
 }
