@@ -1,4 +1,5 @@
 import Subprocess
+import SystemPackage
 
 /// Programs that a measurement compares with: pgbench, wrk, openssl, haproxy.
 enum Program {
@@ -6,18 +7,19 @@ enum Program {
     ///
     /// - Throws: `BenchFailure` when it cannot be started or ends with another code than 0.
     static func output(
-        of name: String, _ arguments: [String], environment: [String: String] = [:]
+        of program: BenchPrograms, _ arguments: [String], environment: [String: String] = [:]
     ) async throws -> String {
         var inherited = Environment.inherit
         for (key, value) in environment {
             inherited = inherited.updating([Environment.Key(stringLiteral: key): value])
         }
         let result = try await Subprocess.run(
-            .name(name), arguments: Arguments(arguments), environment: inherited,
+            .path(FilePath(try program.path)), arguments: Arguments(arguments), environment: inherited,
             output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
         guard result.terminationStatus.isSuccess else {
             let said = result.standardError + result.standardOutput
-            throw BenchFailure(description: "\(name) \(arguments.joined(separator: " ")): \(said.suffix(600))")
+            let line = "\(program.rawValue) \(arguments.joined(separator: " "))"
+            throw BenchFailure(description: "\(line): \(said.suffix(600))")
         }
         return result.standardOutput
     }

@@ -63,7 +63,7 @@ package struct RefreshBench: Sendable {
 
     private func pgbench(_ statement: URL) async throws -> Double {
         let output = try await Program.output(
-            of: "pgbench",
+            of: .pgbench,
             [
                 "--no-vacuum", "--protocol=prepared", "--client=16", "--jobs=2", "--time=\(Self.secondsEach)",
                 "--file=\(statement.path)", target.sessionDatabase,
@@ -88,7 +88,7 @@ package struct RefreshBench: Sendable {
 
     private func psql(_ statements: String) async throws {
         _ = try await Program.output(
-            of: "psql",
+            of: .psql,
             ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--command", statements, target.sessionDatabase])
     }
 

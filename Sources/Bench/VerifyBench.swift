@@ -1,6 +1,7 @@
 import Foundation
 import MicroMiddleware
 import Subprocess
+import SystemPackage
 
 /// Verification of an access token without the cache, on one thread, against `openssl speed ecdsap256` verifying bare
 /// signatures.
@@ -61,7 +62,8 @@ package struct VerifyBench {
     /// The last figure of `openssl speed`: verifications a second.
     static func openSSLVerifications() async throws -> Double {
         let result = try await Subprocess.run(
-            .name("openssl"), arguments: ["speed", "-seconds", "2", "ecdsap256"], output: .string(limit: 65_536),
+            .path(FilePath(try BenchPrograms.openssl.path)), arguments: ["speed", "-seconds", "2", "ecdsap256"],
+            output: .string(limit: 65_536),
             error: .discarded)
         let line = result.standardOutput.split(separator: "\n").last { $0.contains("ecdsa") }
         guard let figure = line?.split(separator: " ").last.flatMap({ Double($0) }), figure > 0 else {

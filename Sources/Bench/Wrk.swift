@@ -47,7 +47,7 @@ package struct Wrk: Sendable {
         defer { try? FileManager.default.removeItem(at: file) }
         let options = ["-t", "\(threads)", "-c", "\(connections)", "-d", "\(seconds)s", "--timeout", "10s"]
         let output = try await Program.output(
-            of: "wrk", options + ["-s", file.path, url, "--"] + arguments)
+            of: .wrk, options + ["-s", file.path, url, "--"] + arguments)
         guard let line = output.split(separator: "\n").last(where: { $0.hasPrefix("{") }) else {
             throw BenchFailure(description: "wrk printed no report: \(output.suffix(400))")
         }

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Foundation
-import LocalStack
-import MicroMiddleware
 
 /// One program, many roles: the services, the private stack around them, and the operator's commands.
 @main
@@ -10,6 +8,7 @@ struct Authms: AsyncParsableCommand {
         commandName: "authms",
         abstract:
             "An identity suite: services, the private stack to run them on this machine, and the operator's tools.",
+        discussion: Failure.codes,
         subcommands: [
             Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
             Kill.self, Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self,
@@ -25,17 +24,10 @@ struct Authms: AsyncParsableCommand {
             } else {
                 try command.run()
             }
-        } catch let error as LocalStackError {
-            fail(error.description, code: error.kind.rawValue)
-        } catch let error as ConfigurationError {
-            fail(error.description, code: 78)
         } catch {
-            exit(withError: error)
+            guard let failure = Failure(error) else { exit(withError: error) }
+            FileHandle.standardError.write(Data("authms: \(failure.sentence)\n".utf8))
+            Foundation.exit(failure.code)
         }
-    }
-
-    private static func fail(_ sentence: String, code: Int32) -> Never {
-        FileHandle.standardError.write(Data("authms: \(sentence)\n".utf8))
-        Foundation.exit(code)
     }
 }

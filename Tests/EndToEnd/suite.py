@@ -19,7 +19,7 @@ def free_offset():
     """A port offset at which the suite's main ports are free."""
     for offset in range(2_000, 15_000, 250):
         try:
-            for port in (11080, 11001, 11002, 11004, 11005, 11013, 11101, 11113, 11172, 11174, 11179):
+            for port in (11080, 11001, 11002, 11004, 11005, 11013, 11101, 11113, 11172, 11174, 11179, 11201, 11279):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port + offset))
         except OSError:
@@ -29,8 +29,9 @@ def free_offset():
 
 
 class Suite:
-    def __init__(self, repository: pathlib.Path, home: pathlib.Path):
+    def __init__(self, repository: pathlib.Path, home: pathlib.Path, options=()):
         self.repository = repository
+        self.options = list(options)
         self.home = home
         self.binary = os.environ.get("AUTHMS", str(repository / ".build" / "release" / "authms"))
         self.offset = free_offset()
@@ -39,6 +40,7 @@ class Suite:
             "AUTHMS_HOME": str(home),
             "AUTHMS_PORT_OFFSET": str(self.offset),
             "AUDIT_CHECKPOINT_INTERVAL": "3s",
+            "KEYS_RELOAD_INTERVAL": "500ms",
         }
         self.gateway = f"http://127.0.0.1:{11080 + self.offset}"
         self.process = None
@@ -51,7 +53,7 @@ class Suite:
         home.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
         self.log = open(home / "up.log", "wb")
         self.process = subprocess.Popen(
-            [self.binary, "up"],
+            [self.binary, "up", *self.options],
             cwd=self.repository,
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -15,6 +15,15 @@ def test_hadolint_has_nothing_to_say_of_the_dockerfile(repository):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_shellcheck_has_nothing_to_say_of_the_scripts(repository):
+    scripts = [repository / "docker/prepare", *repository.glob("docker/**/*.sh"), *repository.glob(".scripts/*")]
+    scripts += [repository / ".ci/run"]
+    done = subprocess.run(
+        [BIN / "shellcheck", "--severity=warning", *scripts], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_compose_file_keeps_to_the_published_schema(repository):
     done = subprocess.run(
         [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", repository / "docker/compose.yaml"],

@@ -22,9 +22,7 @@ struct ComparedProxy {
         try publicKeyPEM.write(toFile: keyPath, atomically: true, encoding: .utf8)
         try configuration(port: port, keyPath: keyPath).write(
             toFile: configurationPath, atomically: true, encoding: .utf8)
-        let executable: Executable =
-            FileManager.default.isExecutableFile(atPath: "/usr/sbin/haproxy")
-            ? .path("/usr/sbin/haproxy") : .name("haproxy")
+        let executable = Executable.path(FilePath(try BenchPrograms.haproxy.path))
         let result = try await Subprocess.run(
             executable, arguments: ["-db", "-f", configurationPath], input: .none, output: .discarded,
             error: .discarded

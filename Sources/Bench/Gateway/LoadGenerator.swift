@@ -22,7 +22,8 @@ struct LoadGenerator {
             "Authorization: Bearer \(token)", url,
         ]
         let result = try await Subprocess.run(
-            .name("wrk"), arguments: Arguments(arguments), output: .string(limit: 65_536))
+            .path(FilePath(try BenchPrograms.wrk.path)), arguments: Arguments(arguments), output: .string(limit: 65_536)
+        )
         guard let measured = Self.parse(result.standardOutput) else {
             throw BenchFailure(description: "wrk did not report a rate for \(url): \(result.terminationStatus)")
         }

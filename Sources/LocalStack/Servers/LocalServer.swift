@@ -17,9 +17,13 @@ package protocol LocalServer: Sendable {
     func prepare(deadline: Deadline) async throws(LocalStackError)
     /// What to run. Valid after `prepare`.
     func specification() throws(LocalStackError) -> ProcessSpecification
+    /// Called when it has answered after a start: what its first start made is whole.
+    func becameReady()
 }
 
 extension LocalServer {
+    package func becameReady() {}
+
     /// Waits until the process answers on its port.
     ///
     /// - Throws: `LocalStackError` with the last words of its log when it ends before, or does not answer in time.
@@ -27,7 +31,9 @@ extension LocalServer {
         _ process: ManagedProcess, probe: Probe, deadline: Deadline
     ) async throws(LocalStackError) {
         while true {
-            if await probe.answers(question, port: port, deadline: deadline.capped(at: .seconds(1))) { return }
+            if await probe.answers(question, port: port, deadline: deadline.capped(at: .seconds(1))) {
+                return becameReady()
+            }
             if let exit = process.exitIfEnded {
                 let log = process.specification.logFile
                 let words = Diagnosis.tail(of: log)

@@ -182,11 +182,12 @@ package struct PostgresServer: LocalServer {
     }
 
     /// `postgresql://…` for the role and its database; the superuser's own where no database is given.
-    package func url(_ database: Database? = nil) -> String {
-        guard let database else {
-            return "postgresql://postgres:\(superuserPassword)@127.0.0.1:\(port)/postgres"
-        }
-        return "postgresql://\(database.role):\(database.password)@127.0.0.1:\(port)/\(database.name)"
+    ///
+    /// - Parameter portDistance: for something that listens so much above the cluster's own port and leads to it.
+    package func url(_ database: Database? = nil, portDistance: Int = 0) -> String {
+        let place = "127.0.0.1:\(port + portDistance)"
+        guard let database else { return "postgresql://postgres:\(superuserPassword)@\(place)/postgres" }
+        return "postgresql://\(database.role):\(database.password)@\(place)/\(database.name)"
     }
 
     /// The service's database as the superuser sees it.

@@ -52,9 +52,20 @@ package struct RabbitMQServer: LocalServer {
 
     package func prepare(deadline: Deadline) async throws(LocalStackError) {
         try Files.makeDirectory(directory)
+        // A node whose first start was cut short may not start again, and holds nobody's messages yet: it is made anew.
+        if Files.exists(beginning) { try Files.remove(mnesia) }
+        if !Files.exists(mnesia) { try Files.write("The first start has not ended yet.\n", to: beginning) }
         try Files.write("[].\n", to: "\(directory)/enabled_plugins")
         try Files.write(definitions(), to: "\(directory)/definitions.json")
         try Files.write(configurationText(), to: "\(directory)/rabbitmq.conf")
+    }
+
+    /// From before the first start until the node has answered for the first time.
+    private var beginning: String { "\(directory)/first-start" }
+    private var mnesia: String { "\(directory)/mnesia" }
+
+    package func becameReady() {
+        try? Files.remove(beginning)
     }
 
     package func specification() throws(LocalStackError) -> ProcessSpecification {
@@ -69,7 +80,7 @@ package struct RabbitMQServer: LocalServer {
         environment["PATH"] = "\(try Self.programDirectory()):\(environment["PATH"] ?? "")"
         let own = [
             "NODENAME": nodeName, "NODE_IP_ADDRESS": "127.0.0.1", "NODE_PORT": "\(port)",
-            "DIST_PORT": "\(distributionPort)", "BASE": directory, "MNESIA_BASE": "\(directory)/mnesia",
+            "DIST_PORT": "\(distributionPort)", "BASE": directory, "MNESIA_BASE": mnesia,
             "LOG_BASE": "\(directory)/log", "PID_FILE": "\(directory)/pid",
             "ENABLED_PLUGINS_FILE": "\(directory)/enabled_plugins", "CONFIG_FILE": "\(directory)/rabbitmq.conf",
             "CONF_ENV_FILE": "\(directory)/none", "ADVANCED_CONFIG_FILE": "\(directory)/advanced.config",
@@ -113,8 +124,8 @@ package struct RabbitMQServer: LocalServer {
     }
 
     /// `amqp://…` for a virtual host; `/` is the default one.
-    package func url(virtualHost: String = "/") -> String {
+    package func url(virtualHost: String = "/", portDistance: Int = 0) -> String {
         let path = virtualHost.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-        return "amqp://\(user):\(password)@127.0.0.1:\(port)/\(path)"
+        return "amqp://\(user):\(password)@127.0.0.1:\(port + portDistance)/\(path)"
     }
 }

@@ -17,6 +17,7 @@ package enum Preflight {
         try checkPrograms()
         try checkRoom(plan.layout)
         for server in plan.servers { try Ports.require(server.port, for: server.name) }
+        for link in plan.links { try Ports.require(link.port, for: "the proxy in front of \(link.name)") }
         try Ports.require(plan.layout.rabbitMQDistributionPort, for: "rabbitmq's Erlang distribution")
     }
 

@@ -100,12 +100,16 @@ package struct StackLayout: Sendable {
 
     /// Where the supervisor listens. The kernel takes at most 107 bytes for such a path: in a checkout that lies deeper,
     /// the socket is in a private directory under `/tmp`.
-    package var controlSocket: String {
-        let path = "\(runDirectory)/control.sock"
+    package var controlSocket: String { socket("control.sock") }
+    /// Where the proxies take orders, in a stack that was started with proxies.
+    package var linkSocket: String { socket("links.sock") }
+
+    private func socket(_ name: String) -> String {
+        let path = "\(runDirectory)/\(name)"
         guard path.utf8.count > 100 else { return path }
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in root.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return "/tmp/authms-\(String(hash, radix: 36))/control.sock"
+        return "/tmp/authms-\(String(hash, radix: 36))/\(name)"
     }
 
     /// What `authms down --wipe` forgets: all but the tests' Python environment.

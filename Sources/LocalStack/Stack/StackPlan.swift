@@ -9,14 +9,17 @@ package struct StackPlan: Sendable {
     package let portMapper: EpmdServer
     package let databases: [ServiceRole: PostgresServer]
     package let services: [ServiceProcess]
+    /// The ways that lead through proxies; none unless the stack is started with them.
+    package let links: [StackLink]
 
     /// - Parameters:
     ///   - executable: the program that `serve` is run with.
     ///   - environment: the caller's environment; a few settings are handed on to the services.
     ///   - withServices: without them it is PostgreSQL, Redis and RabbitMQ alone.
+    ///   - isProxied: whether services reach their databases, Redis and RabbitMQ through proxies.
     package init(
         layout: StackLayout, secrets: StackSecrets, executable: String, environment: [String: String],
-        withServices: Bool = true
+        withServices: Bool = true, isProxied: Bool = false
     ) {
         self.layout = layout
         self.secrets = secrets
@@ -41,14 +44,27 @@ package struct StackPlan: Sendable {
             name: "epmd", directory: "\(layout.root)/rabbitmq", port: layout.epmdPort,
             logFile: layout.logFile(of: "epmd"))
         self.databases = databases
+        let reached =
+            databases.values.map { ($0.name, $0.port) } + [(redis.name, redis.port), (rabbitMQ.name, rabbitMQ.port)]
+        links = isProxied ? reached.map { StackLink(to: $0.0, target: $0.1) }.sorted { $0.port < $1.port } : []
+        let distance = isProxied ? StackLink.portDistance : 0
+        let addresses = Addresses(
+            databases: databases.mapValues { $0.ownURL(portDistance: distance) },
+            redis: redis.url(portDistance: distance), rabbitMQ: rabbitMQ.url(portDistance: distance))
         services = (withServices ? ServiceRole.allCases : []).map { role in
             ServiceProcess(
                 role: role, port: layout.port(of: role), logFile: layout.logFile(of: role.rawValue),
                 executable: executable, repository: layout.repository,
                 environment: Self.environment(
-                    of: role, layout: layout, secrets: secrets, databaseURL: databases[role]?.ownURL,
-                    redisURL: redis.url, rabbitMQURL: rabbitMQ.url(), caller: environment))
+                    of: role, layout: layout, secrets: secrets, addresses: addresses, caller: environment))
         }
+    }
+
+    /// Where a service finds what it depends on.
+    private struct Addresses {
+        let databases: [ServiceRole: String]
+        let redis: String
+        let rabbitMQ: String
     }
 
     /// Every server and service, in the order in which status lines list them.
@@ -84,25 +100,25 @@ package struct StackPlan: Sendable {
     /// Settings of the caller that reach every service.
     private static let handedOn = [
         "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
-        "AUDIT_CHECKPOINT_INTERVAL",
+        "AUDIT_CHECKPOINT_INTERVAL", "KEYS_RELOAD_INTERVAL",
     ]
     private static let handedOnPrefixes = ["CACHE_", "WARMUP_"]
 
     private static func environment(
-        of role: ServiceRole, layout: StackLayout, secrets: StackSecrets, databaseURL: String?, redisURL: String,
-        rabbitMQURL: String, caller: [String: String]
+        of role: ServiceRole, layout: StackLayout, secrets: StackSecrets, addresses: Addresses,
+        caller: [String: String]
     ) -> [String: String] {
         var environment = ProgramFinder.baseEnvironment(home: layout.root)
         for name in handedOn { environment[name] = caller[name] }
         for (name, value) in caller where handedOnPrefixes.contains(where: name.hasPrefix) { environment[name] = value }
         environment["HTTP_HOST"] = "127.0.0.1"
         environment["HTTP_PORT"] = "\(layout.port(of: role))"
-        environment["REDIS_URL"] = redisURL
-        environment["RABBITMQ_URL"] = rabbitMQURL
+        environment["REDIS_URL"] = addresses.redis
+        environment["RABBITMQ_URL"] = addresses.rabbitMQ
         environment["KEYS_JWKS_FILE"] = "\(layout.keysDirectory)/jwks.json"
         environment["MIGRATIONS_DIRECTORY"] = "\(layout.repository)/migrations"
         environment["INTERNAL_SECRET"] = secrets["internal"]
-        environment["DATABASE_URL"] = databaseURL
+        environment["DATABASE_URL"] = addresses.databases[role]
         if role.holdsPrivateKeys { environment["KEYS_DIRECTORY"] = layout.keysDirectory }
         if role == .audit {
             environment["AUDIT_KEYS_DIRECTORY"] = layout.auditKeysDirectory
@@ -118,5 +134,8 @@ package struct StackPlan: Sendable {
 
 extension PostgresServer {
     /// The address of the one database that a service's cluster has, for the role that owns it.
-    package var ownURL: String { url(databases.first) }
+    package var ownURL: String { ownURL(portDistance: 0) }
+
+    /// The same through something that listens so much above the cluster's port.
+    func ownURL(portDistance: Int) -> String { url(databases.first, portDistance: portDistance) }
 }

@@ -108,6 +108,7 @@ actor StackUnit {
                 // It may have ended, or been asked to, while it was asked.
                 if process.exitIfEnded == nil, !isPaused, status.phase != .stopping {
                     if problem == nil {
+                        if !isUp { server.becameReady() }
                         isUp = true
                         hasBeenReady = true
                     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LocalStack
+import Logging
 import MicroMiddleware
 
 struct Serve: AsyncParsableCommand {
@@ -25,6 +26,8 @@ struct Serve: AsyncParsableCommand {
             configDirectory: configs)
         let telemetry = try Telemetry(settings: settings)
         telemetry.adoptForProcess()
+        try await checkNames(settings, telemetry)
+        try checkPort(settings)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 // By then the service has connected to all it needs, and what starting touched is touched.
@@ -34,6 +37,30 @@ struct Serve: AsyncParsableCommand {
             try await ServiceCatalogue.run(service, settings: settings, telemetry: telemetry)
             tasks.cancelAll()
         }
+    }
+
+    /// A key that nothing reads is a mistake: on the command line it is refused, in the file it is warned of, since a file
+    /// may be meant for a newer version than this one.
+    private func checkNames(_ settings: ServiceSettings, _ telemetry: Telemetry) async throws {
+        let known = ConfigurationReference.names
+        for name in try arguments().keys.sorted() where !known.contains(name) {
+            throw ConfigurationError.unknown(name, source: "the command line", known: known)
+        }
+        for name in try settings.namesInFile() where !known.contains(name) {
+            let sentence = ConfigurationError.unknown(name, source: settings.fileName, known: known).description
+            telemetry.logger.warning("\(sentence) It has no effect.")
+        }
+    }
+
+    /// Before anything is connected or migrated; whoever takes the port in between is found by the listener.
+    private func checkPort(_ settings: ServiceSettings) throws {
+        let (host, port) = (try settings.value(.httpHost), try settings.value(.httpPort(default: 0)))
+        guard port > 0, ["127.0.0.1", "localhost", "0.0.0.0"].contains(host), !Ports.isFree(port) else { return }
+        let holder = Ports.holder(of: port).map { "by \($0)" } ?? "by a process that cannot be named"
+        throw LocalStackError(
+            .inUse,
+            "Port \(port), which \(service.rawValue) is to listen on, is in use \(holder): end that process, or set "
+                + "HTTP_PORT to another.")
     }
 
     private func arguments() throws -> [String: String] {

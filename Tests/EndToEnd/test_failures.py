@@ -1,0 +1,312 @@
+"""What goes wrong when a suite is started: one clear sentence, a documented exit code, and once it is mended it starts.
+
+A suite of its own, so that the one that the other tests use goes on.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from conftest import Account
+from suite import Suite
+from waiting import until
+
+IN_USE, FULL, MISSING, CONFIGURATION = 75, 74, 69, 78
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system of its own")
+
+
+@pytest.fixture(scope="module")
+def place(repository, tmp_path_factory):
+    """A suite that is not running, in a directory of its own."""
+    home = tmp_path_factory.mktemp("failures")
+    for directory in [home, *list(home.parents)[:2]]:
+        directory.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
+    made = Suite(repository, home)
+    yield made
+    made.stop()
+
+
+def fails(place, code, *words, wrapped=(), environment=None, command=("up",), within=60):
+    """The command ends with the code and, on standard error, one sentence that has the words."""
+    done = subprocess.run(
+        [*wrapped, place.binary, *command], cwd=place.repository, env={**place.environment, **(environment or {})},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=within,
+    )  # fmt: skip
+    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert len(said) == 1 and said[0].startswith("authms: ") and said[0].endswith((".", "?", ")")), said
+    for word in words:
+        assert word in said[0], said[0]
+
+
+@needs_root
+def test_a_full_disk_is_named_and_with_room_the_same_place_is_used(place, tmp_path):
+    home = tmp_path / "small"
+    home.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "authms-test", home], check=True)
+    try:
+        fails(place, FULL, str(home), "is full", environment={"AUTHMS_HOME": str(home)})
+        # Room, but not for long: something is written until there is none left.
+        subprocess.run(["mount", "-o", "remount,size=1m", home], check=True)
+        (home / "filler").write_bytes(b"x" * (1 << 19))
+        fails(place, FULL, str(home), "is full", environment={"AUTHMS_HOME": str(home)})
+    finally:
+        subprocess.run(["umount", home], check=True)
+
+
+def test_a_port_in_use_is_named_with_who_holds_it(place):
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 11004 + place.offset))
+        holder.listen()
+        fails(place, IN_USE, f"Port {11004 + place.offset}", "session", f"process {os.getpid()}")
+
+
+@needs_root
+@pytest.mark.parametrize("program", ["redis-server", "postgres", "rabbitmq-server", "epmd"])
+def test_a_program_that_is_not_there_is_named_with_what_installs_it(place, program):
+    if program == "postgres":
+        found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))[-1]
+    elif program == "rabbitmq-server":
+        found = sorted(pathlib.Path("/usr/lib/rabbitmq/lib").glob("*/sbin/rabbitmq-server"))[-1]
+    else:
+        found = pathlib.Path(shutil.which(program))
+    if program == "rabbitmq-server":  # and the script that changes the user, which would be found next
+        hide = f"mount --bind /dev/null {found} && mount --bind /dev/null {shutil.which('rabbitmq-server')}"
+    else:
+        hide = f"mount --bind /dev/null {found}"
+    wrapped = ["unshare", "--mount", "sh", "-ec", f'{hide}; exec "$@"', "sh"]
+    fails(place, MISSING, found.name if program != "postgres" else "initdb", "install", wrapped=wrapped)
+
+
+def test_an_empty_path_is_no_obstacle_to_what_lies_where_it_always_does(place):
+    """The programs' usual directories are searched as well, and what is missing is still the port that is in use."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 11004 + place.offset))
+        holder.listen()
+        fails(place, IN_USE, f"Port {11004 + place.offset}", environment={"PATH": ""})
+
+
+def test_a_start_that_was_cut_short_is_begun_anew(place):
+    """Killed while everything is being made for the first time: databases, broker and Redis are half there."""
+    log = (place.home / "cut.log").open("wb")
+    process = subprocess.Popen(
+        [place.binary, "up"], cwd=place.repository, env=place.environment, stdin=subprocess.DEVNULL, stdout=log,
+        stderr=log,
+    )  # fmt: skip
+    until(lambda: any(place.home.glob("rabbitmq/mnesia/*")), seconds=60, every=0.005, saying="the broker begins")
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert (place.home / "rabbitmq/first-start").exists(), "the broker was ready already: nothing was cut short"
+    # As a crash in the middle of a write leaves them.
+    for node in place.home.glob("rabbitmq/mnesia/*/"):
+        (node / "schema.DAT").write_bytes(b"half")
+    shutil.rmtree(place.home / "pg/mfa/data/base", ignore_errors=True)
+    (place.home / "pg/mfa/initialised").unlink(missing_ok=True)
+    (place.home / "redis").mkdir(exist_ok=True)
+    (place.home / "redis/dump.rdb").write_bytes(b"REDIS0010\xfa\x09redis-ver")
+    place.start()
+    assert (place.home / "redis/dump.rdb.damaged").exists()
+    assert not (place.home / "rabbitmq/first-start").exists()
+
+
+@pytest.fixture(scope="module")
+def running(place):
+    """That suite, started by an earlier test or now."""
+    if place.process is None or place.process.poll() is not None:
+        place.start()
+    return place
+
+
+@pytest.fixture(scope="module")
+def ada(running):
+    """A user of that suite."""
+    with httpx.Client(base_url=running.gateway, timeout=15) as client:
+        yield Account(client)
+
+
+def test_a_second_suite_in_the_same_place_is_refused(place, ada):
+    fails(place, IN_USE, f"process {place.process.pid}", "authms down")
+
+
+def test_ctrl_c_stops_everything_and_the_next_start_is_quick_and_has_the_data(place, ada):
+    tokens = ada.login()
+    place.stop()
+    assert place.authms("status", check=False).returncode == 3
+    began = time.monotonic()
+    place.start()
+    took = time.monotonic() - began
+    assert took < 15, f"a second start took {took:.1f} s"
+    assert ada.login()["user_id"] == ada.id
+    assert ada.me(tokens["access_token"]).status_code == 200
+    assert ada.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_health_keys_and_migrate_do_what_they_say(place, running, tmp_path):
+    port = str(11001 + place.offset)
+    assert '"status"' in place.authms("health", "--port", port).stdout
+    nobody = place.authms("health", "--port", "1", check=False)
+    assert nobody.returncode == 1 and "nothing answers on port 1" in nobody.stdout
+    ring = str(tmp_path / "ring")
+    place.authms("keys", "generate", "--directory", ring)
+    before = (tmp_path / "ring/ring.json").read_text()
+    again = place.authms("keys", "generate", "--directory", ring, check=False)
+    assert again.returncode == FULL and "there is a key ring already" in again.stderr
+    assert (tmp_path / "ring/ring.json").read_text() == before
+    assert (tmp_path / "ring/ring.json").stat().st_mode & 0o077 == 0
+    done = place.authms("migrate").stdout
+    assert done.count(" 0 applied.") == 5, done
+    drifted = tmp_path / "migrations"
+    shutil.copytree(place.repository / "migrations", drifted)
+    first = next((drifted / "identity").glob("0001_*"))
+    first.write_text(first.read_text() + "-- later\n")
+    refused = place.authms("migrate", "identity", "--directory", str(drifted), check=False)
+    assert refused.returncode != 0 and "was changed after it had been applied" in refused.stderr
+
+
+def serve(place, service, tmp_path, **environment):
+    """What `authms serve` needs of the running suite's secrets, so that one thing at a time can be wrong."""
+    env = place.env()
+    return {
+        "HTTP_PORT": "0", "DATABASE_URL": env[f"{service.upper()}_DATABASE_URL"] if service != "gateway" else "",
+        "REDIS_URL": env["REDIS_URL"], "RABBITMQ_URL": env["AMQP_URL"], "KEYS_DIRECTORY": env["KEYS_DIRECTORY"],
+        "KEYS_JWKS_FILE": f"{env['KEYS_DIRECTORY']}/jwks.json", "INTERNAL_SECRET": env["INTERNAL_SECRET"],
+        "PASSWORD_PEPPER": "p" * 32, **environment,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "service, wrong, code, words",
+    [
+        ("identity", {"DATABASE_URL": "mysql://nowhere"}, CONFIGURATION, ["postgresql://"]),
+        ("identity", {"DATABASE_URL": ""}, CONFIGURATION, ["database.url is not set", "DATABASE_URL"]),
+        ("identity", {"DATABASE_POOL_SIZE": "many"}, CONFIGURATION, ["database.pool_size", '"many"']),
+        ("session", {"RABBITMQ_URL": "http://broker"}, CONFIGURATION, ["amqp"]),
+        ("session", {"REDIS_URL": "redis://"}, CONFIGURATION, ["Redis URL"]),
+        ("session", {"KEYS_DIRECTORY": "/nonexistent"}, CONFIGURATION, ["/nonexistent/ring.json"]),
+        ("identity", {"PASSWORD_PEPPER": "short"}, CONFIGURATION, ["password.pepper", "at least 32 bytes"]),
+        ("profile", {"KEYS_JWKS_FILE": "/dev/null"}, CONFIGURATION, ["/dev/null", "JSON Web Key Set"]),
+        ("gateway", {"GATEWAY_ROUTES_FILE": "/nonexistent.yaml"}, CONFIGURATION, ["/nonexistent.yaml"]),
+        ("audit", {"SECRETS_DIRECTORY": "/nonexistent"}, CONFIGURATION, ["/nonexistent"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_a_service_that_is_configured_wrongly_says_which_setting_it_is(place, running, tmp_path, service, wrong, code, words):
+    environment = {**serve(place, service, tmp_path), **wrong}
+    fails(place, code, *words, environment=environment, command=("serve", service))
+
+
+def test_a_setting_that_nothing_reads_is_refused_on_the_command_line_and_warned_of_in_the_file(place, running, tmp_path):
+    fails(
+        place, CONFIGURATION, "token.lifetme", "Did you mean token.lifetime?",
+        environment=serve(place, "mfa", tmp_path), command=("serve", "mfa", "--set", "token.lifetme=5m"),
+    )  # fmt: skip
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service/mfa.yaml").write_text("log:\n  levle: debug\n")
+    with subprocess.Popen(
+        [place.binary, "serve", "mfa", "--configs", str(tmp_path)], cwd=place.repository,
+        env={**place.environment, **serve(place, "mfa", tmp_path)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        try:
+            said = next((line for line in process.stdout if "log.levle" in line), "")
+        finally:
+            process.kill()
+    assert "warning" in said and "Did you mean log.level?" in said
+
+
+@pytest.mark.parametrize("service", ["identity", "session", "profile", "mfa", "audit", "gateway"])
+def test_a_service_on_a_port_that_is_taken_says_by_whom(place, running, tmp_path, service):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        fails(
+            place, IN_USE, f"Port {port}", service, f"process {os.getpid()}",
+            environment=serve(place, service, tmp_path, HTTP_PORT=str(port)), command=("serve", service),
+        )  # fmt: skip
+
+
+def test_secrets_are_read_from_a_mounted_directory(place, running, tmp_path):
+    environment = serve(place, "mfa", tmp_path)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name in ("DATABASE_URL", "INTERNAL_SECRET"):
+        (secrets / name.lower().replace("_", "-")).write_text(environment.pop(name) + "\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment |= {"SECRETS_DIRECTORY": str(secrets), "HTTP_PORT": str(port)}
+    process = subprocess.Popen(
+        [place.binary, "serve", "mfa"], cwd=place.repository, env={**place.environment, **environment},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(
+            lambda: place.authms("health", "--port", str(port), check=False).returncode == 0, seconds=20,
+            saying="the service is ready with its secrets from files",
+        )  # fmt: skip
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@needs_root
+def test_bench_names_the_program_that_it_measures_with(place):
+    found = shutil.which("openssl")
+    wrapped = ["unshare", "--mount", "sh", "-ec", f'mount --bind /dev/null {found}; exec "$@"', "sh"]
+    fails(place, MISSING, "openssl", "make bench", wrapped=wrapped, command=("bench", "tokens"))
+
+
+def test_down_stops_it_and_wipe_forgets_it(place, running):
+    assert "The suite has stopped." in place.authms("down", timeout=100).stdout
+    assert place.process.wait(30) == 0
+    again = place.authms("down", check=False)
+    assert again.returncode == 3 and "does not run here" in again.stderr
+    assert (place.home / "pg/identity/data").exists()
+    place.authms("down", "--wipe")
+    assert not [name for name in ("pg", "redis", "rabbitmq", "keys", "secrets", "run") if (place.home / name).exists()]
+    gone = place.authms("env", check=False)
+    assert gone.returncode == 3 and "make up" in gone.stderr
+
+
+@needs_root
+def test_an_ordinary_user_runs_it_too(repository, tmp_path):
+    """Everything is that user's own; PostgreSQL needs no other account then."""
+    home = pathlib.Path("/var/tmp") / f"authms-nobody-{os.getpid()}"
+    home.mkdir(mode=0o755)
+    shutil.chown(home, "nobody")
+    made = Suite(repository, home)
+    # Wherever the checkout lies, the user must be able to run what was built in it.
+    shutil.copy(made.binary, home / "authms")
+    (home / "authms").chmod(0o755)
+    inner = ["runuser", "-u", "nobody", "--", str(home / "authms")]
+    readable = subprocess.run(["runuser", "-u", "nobody", "--", "test", "-r", repository / "migrations"], check=False)
+    if readable.returncode != 0:
+        shutil.rmtree(home)
+        pytest.skip(f"the user nobody may not read {repository}")
+    log = (home / "nobody.log").open("wb")
+    process = subprocess.Popen(
+        [*inner, "up"], cwd=repository, env=made.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+    )
+    try:
+        status = lambda: subprocess.run(
+            [*inner, "status"], cwd=repository, env=made.environment, capture_output=True, check=False
+        ).returncode
+        until(lambda: status() == 0, seconds=90, every=0.25, saying=f"the suite is ready (see {log.name})")
+        with httpx.Client(base_url=made.gateway, timeout=15) as client:
+            assert Account(client).login()["access_token"]
+        owners = {path.owner() for path in home.glob("pg/*/data")}
+        assert owners == {"nobody"}
+    finally:
+        subprocess.run([*inner, "down", "--wipe"], cwd=repository, env=made.environment, check=False, timeout=100)
+        process.wait(60)
+        log.close()
+        shutil.rmtree(home, ignore_errors=True)
