@@ -86,7 +86,7 @@ package struct RefreshFallback: Sendable {
         do {
             let event = try origin.event(
                 .refreshDegraded, user: grant.userID, tenantID: grant.tenantID, actor: grant.userID,
-                session: token.sessionID)
+                session: token.sessionID, details: ["generation": "\(token.generation)"])
             try await repository.append(event, deadline: origin.scope.deadline.forGlance)
         } catch {
             logger.warning(

@@ -43,6 +43,8 @@ package struct IdentityEvents: Sendable {
                 of: user, tenantID: event.tenantID,
                 reason: event.type == .userDisabled ? .userDisabled : .userDeleted, at: event.time.date, actor: actor,
                 deadline: deadline)
+        case .refreshDegraded:
+            try await takeBack(detail, at: event.time.date, actor: actor, deadline: deadline)
         case .userUpdated, .rolesChanged:
             let change = SnapshotChange(
                 name: detail.details?["name"], username: detail.details?["username"],
@@ -52,6 +54,17 @@ package struct IdentityEvents: Sendable {
         default:
             break
         }
+    }
+
+    /// This service gave no answer, and identity gave one: with the token that its owner already had. If this service had
+    /// exchanged it before it fell silent, that is taken back; else the owner's next refresh would pass for theft.
+    private func takeBack(_ detail: EventDetail, at time: Date, actor: SessionActor, deadline: Deadline) async throws {
+        guard let session = detail.sessionID, let generation = detail.details?["generation"].flatMap({ Int64($0) })
+        else { return }
+        // A request lives for ten seconds, and two machines' clocks may be a second apart.
+        try await repository.takeBack(
+            RefreshClaim(sessionID: session, generation: generation), rotated: (time - 11)...(time + 1), actor: actor,
+            deadline: deadline)
     }
 
     private func decode<Detail: Decodable>(_ type: Detail.Type, _ event: DomainEvent) throws -> Detail {

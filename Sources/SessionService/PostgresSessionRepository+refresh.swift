@@ -36,14 +36,37 @@ extension PostgresSessionRepository {
         return result
     }
 
+    package func takeBack(
+        _ token: RefreshClaim, rotated: ClosedRange<Date>, actor: SessionActor, deadline: Deadline
+    ) async throws -> Bool {
+        let rows = try await database.query(
+            """
+            WITH s AS (
+                UPDATE sessions SET generation = \(token.generation)
+                WHERE id = \(token.sessionID) AND generation = \(token.generation + 1) AND revoked_at IS NULL
+                    AND rotated_at BETWEEN \(rotated.lowerBound) AND \(rotated.upperBound)
+                RETURNING *
+            ), recorded AS (\(Self.event(.rotationUndone, actor, at: Date())))
+            SELECT s.id FROM s
+            """, deadline: deadline)
+        wakeRelay(.soon)
+        return !rows.isEmpty
+    }
+
     /// How long after it was asked for a rotation may still happen, in seconds: as long as the answer is waited for.
     private static let patience: TimeInterval = 0.9
 
     /// The event of a rotation, made of the row that `s` returns.
     private static func refreshed(_ actor: SessionActor, at now: Date, message: String? = nil) -> SQL {
+        event(.sessionRefreshed, actor, at: now, message: message)
+    }
+
+    private static func event(
+        _ type: EventType, _ actor: SessionActor, at now: Date, message: String? = nil
+    ) -> SQL {
         """
         INSERT INTO outbox (id, type, subject, tenant_id, occurred_at, data)
-        SELECT \(UUID.v7(now: now)), \(EventType.sessionRefreshed.rawValue)::text, s.id::text, s.tenant_id, \(now),
+        SELECT \(UUID.v7(now: now)), \(type.rawValue)::text, s.id::text, s.tenant_id, \(now),
             json_strip_nulls(json_build_object('actor_id', s.user_id, 'actor_type', 'user', 'session_id', s.id,
                 'ip', \(actor.ip)::text, 'user_agent', \(actor.userAgent)::text,
                 'request_id', \(actor.requestID)::text, 'status', 'success', 'message', \(message)::text))

@@ -16,6 +16,7 @@ package struct Refresh: Sendable {
     let recent: RecentSessions
     let announcer: RevocationAnnouncer
     let degraded: DegradedRefresh
+    let unanswered = UnansweredRefreshes()
     /// Tells whether a request may have waited while this process was stopped.
     let stall: StallDetector
     let now: @Sendable () -> Date
@@ -47,9 +48,16 @@ package struct Refresh: Sendable {
         let now = now()
         let result: RefreshResult
         do {
+            // Whether an exchange without an answer happened can be asked now; its owner holds the token still, and within the
+            // grace period a retry gets the same successor anyway.
+            if let moments = unanswered.moments(of: claim), now > moments.upperBound + lifetime.grace.timeInterval {
+                try await repository.takeBack(claim, rotated: moments, actor: actor, deadline: deadline.forStatement)
+            }
             result = try await repository.refresh(
                 claim, lifetime: lifetime, now: now, actor: actor, deadline: deadline.forStatement)
+            unanswered.forget(claim)
         } catch let error as PostgresError where error.isUnavailable {
+            unanswered.note(claim, at: now)
             return try withoutDatabase(token, claim, text: text, at: now, failure: error)
         }
         switch result {

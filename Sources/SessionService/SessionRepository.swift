@@ -70,6 +70,14 @@ package protocol SessionRepository: Sendable {
         _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
     ) async throws -> RefreshResult
 
+    /// Makes a token the present one again whose exchange, at a moment within `rotated`, was never answered: its owner
+    /// still holds it. Nothing happens where it was not exchanged then, or its successor has been used since.
+    /// - Returns: whether there was such an exchange.
+    @discardableResult
+    func takeBack(
+        _ token: RefreshClaim, rotated: ClosedRange<Date>, actor: SessionActor, deadline: Deadline
+    ) async throws -> Bool
+
     func session(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Session?
 
     /// Whose session an id is, for somebody who has proved with a refresh token that it is theirs.

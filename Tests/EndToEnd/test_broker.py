@@ -65,6 +65,7 @@ def refused_everywhere_soon(suite, account, http):
         f"{suite.service_url('identity')}/api/v1/auth/me",
         f"{suite.service_url('session')}/api/v1/sessions",
         f"{suite.service_url('audit')}/api/v1/auth/me/audit-logs",
+        f"{suite.service_url('profile')}/api/v1/profiles/{account.id}",
     ]
     answers = {url: httpx.get(url, headers=token, timeout=5).status_code for url in urls}
     assert set(answers.values()) == {401}, answers

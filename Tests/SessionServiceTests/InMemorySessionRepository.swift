@@ -40,6 +40,16 @@ actor InMemorySessionRepository: SessionRepository {
         }
     }
 
+    func takeBack(
+        _ token: RefreshClaim, rotated: ClosedRange<Date>, actor: SessionActor, deadline: Deadline
+    ) -> Bool {
+        guard let session = sessions[token.sessionID], session.generation == token.generation + 1, session.end == nil,
+            rotated.contains(session.rotatedAt)
+        else { return false }
+        sessions[session.id]?.generation = token.generation
+        return true
+    }
+
     func session(_ id: UUID, tenantID: UUID, deadline: Deadline) -> Session? {
         sessions[id].flatMap { $0.tenantID == tenantID ? $0 : nil }
     }

@@ -69,6 +69,38 @@ struct SessionRepositoryContract {
         }
     }
 
+    @Test(
+        "takes a rotation back whose answer was lost, once, and never one that was answered",
+        arguments: SessionStore.allCases)
+    func takesBack(store: SessionStore) async throws {
+        let repository = try await store.make()
+        let session = try await opened(in: repository)
+        let token = RefreshClaim(sessionID: session.id, generation: 0)
+        func takeBack(_ from: TimeInterval, _ to: TimeInterval) async throws -> Bool {
+            try await repository.takeBack(
+                token, rotated: (Example.now + from)...(Example.now + to), actor: Example.actor,
+                deadline: Example.deadline)
+        }
+        #expect(try await takeBack(-10, 10) == false)
+        _ = try await refresh(session, generation: 0, after: 100, in: repository)
+        #expect(try await takeBack(90, 99) == false)
+        #expect(try await takeBack(90, 101))
+        #expect(try await takeBack(90, 101) == false)
+        // Long after the grace period the token is good once more, as if it had not been used.
+        guard case .rotated(let next) = try await refresh(session, generation: 0, after: 200, in: repository) else {
+            Issue.record("the token is the present one again")
+            return
+        }
+        #expect(next.generation == 1)
+        _ = try await refresh(session, generation: 1, after: 300, in: repository)
+        #expect(try await takeBack(0, 400) == false)
+        guard case .reused = try await refresh(session, generation: 0, after: 301, in: repository) else {
+            Issue.record("a token whose successor was used is not given back")
+            return
+        }
+        #expect(try await takeBack(0, 400) == false)
+    }
+
     @Test("accepts a token newer than the row, and refuses an expired or unknown one", arguments: SessionStore.allCases)
     func aheadAndExpired(store: SessionStore) async throws {
         let repository = try await store.make()

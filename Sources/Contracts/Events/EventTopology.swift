@@ -9,9 +9,10 @@ package enum EventTopology {
     package static let deadLetterExchange = "authms.dlx"
     package static let auditQueue = "authms.audit"
     package static let sessionQueue = "authms.session"
-    /// What the session service hears of: changes to users and what they may do, and sessions to adopt.
+    /// What the session service hears of: changes to users and what they may do, sessions to adopt, and refreshes that
+    /// identity answered in its place.
     package static let sessionRoutingKeys = [
-        "identity.user.#", "identity.password.#", "identity.roles.#", "identity.session.#",
+        "identity.user.#", "identity.password.#", "identity.roles.#", "identity.session.#", "identity.refresh.#",
     ]
     /// How often a message is redelivered before the broker gives it up as a dead letter.
     package static let deliveryLimit = 50

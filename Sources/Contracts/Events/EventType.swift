@@ -55,6 +55,8 @@ extension EventType {
     package static let sessionCreated = EventType(rawValue: "session.created")
     package static let sessionAdopted = EventType(rawValue: "session.adopted")
     package static let sessionRefreshed = EventType(rawValue: "session.refreshed")
+    /// A rotation whose answer never reached the token's owner was taken back: the token is the present one again.
+    package static let rotationUndone = EventType(rawValue: "session.rotation.undone")
     /// Its `data` holds the `Revocation` that every verifier applies.
     package static let sessionRevoked = EventType(rawValue: "session.revoked")
     package static let sessionExpired = EventType(rawValue: "session.expired")

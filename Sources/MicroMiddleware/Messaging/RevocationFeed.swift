@@ -11,8 +11,10 @@ internal import Synchronization
 ///
 /// Three ways: events from the broker (milliseconds), a poll of Redis, and where Redis does not answer a pull from the
 /// session service (twice a second). Redis is polled while events come too, since a broker that is stalled, or that
-/// takes nothing under an alarm, looks well to who only listens. Whatever happens, nothing is taken out of the set before
-/// it expires, and once a minute the session service is asked anyway, since its database is the truth.
+/// takes nothing under an alarm, looks well to who only listens. The session service is asked all the while that the broker
+/// is away and until it has answered once after that, since what was published before this process listened again is
+/// nobody's to hear, and a Redis that was killed has forgotten the latest; and every five seconds anyway, for its database
+/// is the truth. Whatever happens, nothing is taken out of the set before it expires.
 package final class RevocationFeed: Service, Sendable {
     /// The sorted set in Redis: members are revocations as JSON, scores their sequence.
     package static let redisKey = "authms:revocations"
@@ -71,25 +73,29 @@ package final class RevocationFeed: Service, Sendable {
     /// Reads all of it by the slower ways whenever events do not come, and once more after they have come back; else what
     /// is newest.
     private func watch() async {
-        var wasConnected = false
+        var owesPull = true
         var sincePull = Duration.zero
         while !Task.isCancelled {
-            let isConnected = consumer.isAvailable
-            if !isConnected || !wasConnected || !fallback.isSeeded {
+            if !consumer.isAvailable { owesPull = true }
+            let isListening = consumer.isAvailable
+            if owesPull {
+                async let isPulled = fallback.pull()
                 await fallback.refresh()
+                owesPull = await !isPulled || !isListening
             } else {
                 await fallback.glance()
-                if sincePull >= .seconds(60) {
+                if sincePull >= Self.pullInterval {
                     sincePull = .zero
-                    await fallback.pull()
+                    _ = await fallback.pull()
                     set.prune()
                 }
             }
-            wasConnected = isConnected
             sincePull += pollInterval
             try? await Task.sleep(for: pollInterval)
         }
     }
+
+    private static let pullInterval = Duration.seconds(5)
 
     /// Takes in the revocation of one message; what is no such message is none of ours.
     static func apply(_ body: [UInt8], to set: RevocationSet) {
@@ -132,13 +138,9 @@ final class RevocationFallback: Sendable {
 
     var isSeeded: Bool { state.withLock { $0.isSeeded } }
 
-    /// From Redis where it answers and holds anything; else, and for the first time in any case, from session.
+    /// All that Redis knows. What it does not, session is asked for beside it.
     func refresh() async {
-        let fromRedis = await readRedis()
-        if fromRedis == nil || fromRedis == 0 || !isSeeded {
-            await pull()
-        }
-        if let fromRedis, fromRedis > 0 { state.withLock { $0.isSeeded = true } }
+        if let count = await readRedis(), count > 0 { state.withLock { $0.isSeeded = true } }
     }
 
     /// What is newest: from Redis where it answers, else from session.
@@ -169,21 +171,25 @@ final class RevocationFallback: Sendable {
     }
 
     /// Everything that has come into force since the last pull.
-    func pull() async {
-        guard let session else { return }
+    ///
+    /// - Returns: whether session has told all of it.
+    @discardableResult
+    func pull() async -> Bool {
+        guard let session else { return true }
         for _ in 0..<1_000 {
             let after = state.withLock { $0.cursor }
             guard
                 let page = try? await session.get(
                     "/api/v1/internal/revocations?after=\(after)&limit=1000", as: Page.self,
                     scope: RequestScope(deadline: .after(Self.timeout)))
-            else { return }
+            else { return false }
             for revocation in page.revocations { set.apply(revocation) }
             // A cursor that goes back is a database that was restored: begin again.
             state.withLock { $0.cursor = page.next < after ? 0 : page.next }
             guard page.hasMore else { break }
         }
         state.withLock { $0.isSeeded = true }
+        return true
     }
 
     /// `GET /api/v1/internal/revocations`

@@ -1,0 +1,44 @@
+package import Foundation
+import Synchronization
+
+/// The refresh tokens whose exchange this process asked its database for and had no answer: nobody knows whether they were
+/// exchanged, and their owners hold them still.
+///
+/// Bounded: two halves, of which the older is dropped when the younger is full.
+package final class UnansweredRefreshes: Sendable {
+    private struct State {
+        var young: [RefreshClaim: ClosedRange<Date>] = [:]
+        var old: [RefreshClaim: ClosedRange<Date>] = [:]
+    }
+
+    private let halfCapacity: Int
+    private let state = Mutex(State())
+
+    package init(capacity: Int = 8_192) {
+        halfCapacity = max(1, capacity / 2)
+    }
+
+    /// Keeps that an exchange was asked for at a moment, and not answered.
+    package func note(_ token: RefreshClaim, at now: Date) {
+        state.withLock { state in
+            let before = state.young[token] ?? state.old[token]
+            if state.young.count >= halfCapacity, state.young[token] == nil {
+                state.old = state.young
+                state.young = [:]
+            }
+            state.young[token] = before.map { min($0.lowerBound, now)...max($0.upperBound, now) } ?? now...now
+        }
+    }
+
+    /// When it was asked for, from the first time to the last; nil where every exchange was answered.
+    package func moments(of token: RefreshClaim) -> ClosedRange<Date>? {
+        state.withLock { $0.young[token] ?? $0.old[token] }
+    }
+
+    package func forget(_ token: RefreshClaim) {
+        state.withLock { state in
+            state.young[token] = nil
+            state.old[token] = nil
+        }
+    }
+}
