@@ -1,5 +1,5 @@
 # authms. Two commands matter: `make up` runs everything on this machine, `make test` tests everything.
-.PHONY: help up test bench lint build down demo clean
+.PHONY: help up test bench soak lint build down demo clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -17,6 +17,12 @@ bench: ## Measure, each ratio in one run
 	@.scripts/install bench
 	@.scripts/build program
 	@exec .build/release/authms bench
+
+soak: ## Ten minutes of load with a fault every 15 s on a suite of its own; what was acknowledged is counted
+	@.scripts/install up
+	@.scripts/build program
+	@mkdir -p .authms
+	@exec .build/release/authms drill soak --json .authms/soak.json --html .authms/soak.html
 
 lint: ## Check the format
 	@"$$(.scripts/toolchain)" format lint --strict --parallel -r Sources Tests Package.swift

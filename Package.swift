@@ -142,8 +142,8 @@ let package = Package(
         library(
             "Recovery",
             [
-                "ConnectionKit", "LocalStack", "Postgres", httpClient, logging, nioCore,
-                .product(name: "NIOHTTP1", package: "swift-nio"),
+                "ConnectionKit", "LocalStack", "Postgres", httpClient, hummingbird, lifecycle, logging, nioCore,
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         library(
             "Bench",
@@ -208,5 +208,10 @@ let package = Package(
                 httpClient, nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), lifecycle, logging,
             ]),
         tests("LocalStack", ["LocalStack", "ConnectionKit", logging]),
+        tests(
+            "Recovery",
+            [
+                "Recovery", "LocalStack", "ConnectionKit", nioCore, .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
     ]
 )

@@ -1,27 +1,97 @@
-"""The rehearsal: every cell of the contract under the mixed load, as an operator runs it; and that it can find something."""
+"""The rehearsal: every cell of the contract under the mixed load, as an operator runs it; and that it can find something.
+
+On a suite of its own that was started with proxies: so the drill can also refuse, swallow and cut what still runs.
+"""
 
 import json
+import os
+
+import psycopg
+import pytest
+
+from suite import Suite
+from waiting import until
 
 
-def test_the_short_drill_keeps_every_promise_and_loses_nothing(suite, tmp_path):
+@pytest.fixture(scope="module")
+def proxied(repository, tmp_path_factory):
+    home = tmp_path_factory.mktemp("drill")
+    for directory in [home, *list(home.parents)[:2]]:
+        directory.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
+    running = Suite(repository, home, options=["--proxied"])
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_the_short_drill_keeps_every_promise_and_loses_nothing(proxied, tmp_path):
     page, report = tmp_path / "report.html", tmp_path / "report.json"
-    done = suite.authms(
+    done = proxied.authms(
         "drill", "blast-radius", "--short", "--json", str(report), "--html", str(page), check=False, timeout=240
     )
+    print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(report.read_text())
-    assert len(found["rows"]) == 5
-    assert found["registered"] == found["audited"] > 30 and found["auditedTwice"] == 0
-    assert found["lostSessions"] == [] and found["acceptedTokens"] == []
+    assert len(found["rows"]) == 6
+    faults = {row["cause"]["fault"] for row in found["rows"]}
+    assert {"refused", "stalled", "stopped", "swallowed", "cut", "killed"} == faults
+    assert any(len(row["cause"]["units"]) == 2 for row in found["rows"])
+    reckoning = found["reckoning"]
+    assert reckoning["missing"] == reckoning["doubled"] == 0 and reckoning["streams"] == []
+    assert reckoning["lostSessions"] == [] and reckoning["acceptedTokens"] == [] and "trail" not in reckoning
+    counted = reckoning["acknowledged"]
+    assert counted["session.refreshed"] > 500 and counted["identity.login.succeeded"] > 200
+    assert counted["identity.user.registered"] > 30 and counted["profile.updated"] > 50
+    assert counted["session.revoked"] > 50
     for row in found["rows"]:
         tried = {cell["capability"] for cell in row["cells"] if cell["worst"] != "untested"}
-        assert {"verify", "refresh", "login", "register"} <= tried, row["cause"]
+        assert {"verify", "refresh", "login", "register", "profile", "audit"} <= tried, row["cause"]
+        assert all(cell.get("degradedAfter", 0) <= 2 and cell.get("healedAfter", 0) <= 5 for cell in row["cells"])
     # An outage that nobody would notice tests nothing.
-    assert any(cell["worst"] == "refused" for row in found["rows"] for cell in row["cells"])
-    assert any(cell["worst"] == "degraded" for row in found["rows"] for cell in row["cells"])
+    seen = {(cell["capability"], cell["worst"]) for row in found["rows"] for cell in row["cells"]}
+    assert {("login", "refused"), ("login", "degraded"), ("refresh", "degraded"), ("profile", "refused")} <= seen
     assert page.read_text().startswith("<!doctype html>") and "<svg" in page.read_text()
 
 
-def test_what_cannot_be_broken_is_refused(suite):
-    done = suite.authms("drill", "blast-radius", "--cause", "the-moon", check=False)
-    assert done.returncode != 0 and "the-moon" in done.stderr
+def test_a_broken_promise_is_found_and_ends_with_1(proxied, tmp_path):
+    """A record that somebody put into the trail is counted, and the trail does not verify."""
+    report = tmp_path / "report.json"
+    env = proxied.env()
+    with psycopg.connect(env["AUDIT_DATABASE_SUPERUSER_URL"], dbname="authms_audit", autocommit=True) as trail:
+        trail.execute("SET session_replication_role = replica")
+        trail.execute(
+            "UPDATE audit_records SET message = 'another' WHERE id = (SELECT id FROM audit_records ORDER BY sequence LIMIT 1)"
+        )
+    done = proxied.authms(
+        "drill", "blast-radius", "--cause", "redis", "--fault", "stopped", "--outage", "4", "--json", str(report),
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "The trail is not whole" in done.stdout and json.loads(report.read_text())["reckoning"]["trail"]
+
+
+def test_several_causes_are_one_and_what_cannot_be_broken_is_refused(suite, proxied):
+    refused = lambda *options: proxied.authms("drill", "blast-radius", *options, check=False)
+    moon = refused("--cause", "the-moon")
+    assert moon.returncode == 64 and "the-moon" in moon.stderr
+    service = refused("--cause", "identity", "--fault", "cut")
+    assert service.returncode == 64 and "no proxy in front of it" in service.stderr
+    plain = suite.authms("drill", "blast-radius", "--cause", "redis", "--fault", "cut", check=False)
+    assert plain.returncode == 64 and "authms up --proxied" in plain.stderr
+
+
+@pytest.mark.skipif("AUTHMS_SOAK_MINUTES" not in os.environ, reason="takes minutes: make soak, or AUTHMS_SOAK_MINUTES=1")
+def test_a_soak_loses_nothing(proxied, tmp_path):
+    report = tmp_path / "soak.json"
+    minutes = os.environ["AUTHMS_SOAK_MINUTES"]
+    done = proxied.authms(
+        "drill", "soak", "--minutes", minutes, "--json", str(report), check=False, timeout=int(minutes) * 60 + 400
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(report.read_text())["faults"]
+
+
+def test_the_suite_is_as_it_was_after_its_drills(proxied):
+    until(proxied.is_ready, seconds=30, saying="everything is ready after the drills")

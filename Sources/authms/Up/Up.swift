@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LocalStack
 import Logging
+import Recovery
 import ServiceLifecycle
 import UnixSignals
 
@@ -17,6 +18,11 @@ struct Up: AsyncParsableCommand {
     @Flag(help: "Runs the servers without our services, for one that is run in a debugger.")
     var infrastructureOnly = false
 
+    @Flag(
+        help: "Puts a proxy in front of each database, Redis and RabbitMQ, for `authms drill` to refuse, stall and cut."
+    )
+    var proxied = false
+
     func run() async throws {
         let layout = try Local.layout()
         let lock = try StackLock(layout)
@@ -24,7 +30,7 @@ struct Up: AsyncParsableCommand {
         let plan = StackPlan(
             layout: layout, secrets: try StackSecrets.loadOrMake(in: layout),
             executable: StackLayout.currentExecutable, environment: Local.environment,
-            withServices: !infrastructureOnly)
+            withServices: !infrastructureOnly, isProxied: proxied)
         try Preflight.check(plan)
         try LocalKeys.make(in: layout)
         // Clusters that are made now are the one step that takes longer than a glance.
@@ -52,9 +58,13 @@ struct Up: AsyncParsableCommand {
         // The control socket's server reports its own cancellation, which is how it is stopped, as an error.
         logger.logLevel = .critical
         let supervisor = StackSupervisor(plan: plan, observer: observer, logger: logger)
+        let links = LinkBoard(plan: plan, logger: logger)
+        try await links.start()
+        // Of an earlier suite that ended without a word.
+        if !proxied { try Files.remove(plan.layout.linkSocket) }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [
+                services: (proxied ? [.init(service: links)] : []) + [
                     .init(
                         service: SupervisorService(supervisor: supervisor),
                         successTerminationBehavior: .gracefullyShutdownGroup,

@@ -12,7 +12,8 @@ package struct DrillReport: Sendable, Codable {
         package let requests: Int
         /// From the fault to the last request that was worse than promised, in seconds; nil when none was.
         package let degradedAfter: Double?
-        /// From the dependency being back to the last request that did not work as ever, in seconds; nil when none failed.
+        /// From the dependency being back to the last request that did not work as ever, or of the trail to the last record
+        /// of the outage, in seconds; nil when nothing failed or was late.
         package let healedAfter: Double?
         package let p99_ms: Double
         /// Of requests that were worse than promised: what they were answered.
@@ -39,21 +40,28 @@ package struct DrillReport: Sendable, Codable {
     package var rows: [Row] = []
     package var timeline: [Second] = []
     package var requests = 0
-    /// Registrations that were acknowledged, and how many of them have their one audit record.
-    package var registered = 0
-    package var audited = 0
-    package var auditedTwice = 0
-    /// Acknowledged sessions that were refused afterwards.
-    package var lostSessions: [String] = []
-    /// Signed-out tokens that were taken.
-    package var acceptedTokens: [String] = []
+    /// What became of all that was acknowledged.
+    package var reckoning = Reckoning()
 
     package init(startedAt: Date) {
         self.startedAt = startedAt
     }
 
-    package var isKept: Bool {
-        rows.allSatisfy(\.isKept) && audited == registered && auditedTwice == 0 && lostSessions.isEmpty
-            && acceptedTokens.isEmpty
+    package var isKept: Bool { rows.allSatisfy(\.isKept) && reckoning.isClean }
+
+    /// The worst of each capability in each second.
+    static func timeline(_ samples: [Sample]) -> [Second] {
+        let order: [Sample.Outcome] = [.works, .degraded, .refused, .broken]
+        let groups = Dictionary(grouping: samples) { "\(Int($0.at)) \($0.capability.rawValue)" }
+        return groups.values.compactMap { group in
+            guard let first = group.first else { return nil }
+            let worst = order.last { outcome in group.contains { $0.outcome == outcome } } ?? .works
+            return Second(second: Int(first.at), capability: first.capability, outcome: worst)
+        }.sorted { ($0.second, $0.capability.rawValue) < ($1.second, $1.capability.rawValue) }
     }
+}
+
+extension DrillReport.Cell {
+    /// What happened, in the word that fits the capability: a record is late where an answer would be less than usual.
+    package var word: String { capability == .audit && worst == "degraded" ? "delayed" : worst }
 }

@@ -6,6 +6,9 @@ package struct Sample: Sendable {
         case broken
     }
 
+    /// How long an answer may take, whatever it is, in milliseconds.
+    package static let latencyLimit_ms = 2_500.0
+
     package let capability: Capability
     /// The service that was asked, for a read.
     package let service: String
@@ -16,9 +19,21 @@ package struct Sample: Sendable {
     /// The status, or what went wrong.
     package let detail: String
 
-    /// Whether this is as good as promised, within two and a half seconds.
+    package init(
+        _ capability: Capability, service: String = "", at: Double, latency_ms: Double = 0, outcome: Outcome,
+        detail: String
+    ) {
+        self.capability = capability
+        self.service = service
+        self.at = at
+        self.latency_ms = latency_ms
+        self.outcome = outcome
+        self.detail = detail
+    }
+
+    /// Whether this is as good as promised, in time.
     package func keeps(_ promise: Promise) -> Bool {
-        guard latency_ms <= 2_500 else { return false }
+        guard latency_ms <= Self.latencyLimit_ms else { return false }
         switch outcome {
         case .works: return true
         case .degraded: return promise >= .degraded

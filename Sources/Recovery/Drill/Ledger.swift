@@ -5,17 +5,31 @@ import Synchronization
 final class Ledger: Sendable {
     /// A session that somebody uses: one at a time refreshes it.
     struct Held: Sendable {
+        let user: String
         var access: String
         var refresh: String
+        /// The refresh that has had no answer yet: it is asked again under the same id, as one would who wants to know.
+        var pending: String?
+    }
+
+    /// A change that was acknowledged, and what the trail must have of it, exactly once.
+    struct Change: Sendable {
+        let service: String
+        let action: String
+        /// The request id, or of a sign-out the session: ending it twice is as good as once.
+        let key: String
+        /// Seconds since the load began, and the time, when it was acknowledged.
+        let at: Double
+        let acknowledgedAt: Date
     }
 
     private struct State {
         var samples: [Sample] = []
-        var users: [String] = []
+        var users: [(name: String, id: String)] = []
         var sessions: [Held] = []
         var toEnd: [Held] = []
         var ended: [(token: String, at: Double)] = []
-        var registered: [String] = []
+        var changes: [Change] = []
         var lost: [String] = []
         var accepted: [String] = []
     }
@@ -25,27 +39,26 @@ final class Ledger: Sendable {
     func add(_ sample: Sample) { state.withLock { $0.samples.append(sample) } }
     var samples: [Sample] { state.withLock { $0.samples } }
 
+    func add(_ change: Change) { state.withLock { $0.changes.append(change) } }
+    var changes: [Change] { state.withLock { $0.changes } }
+
+    /// A pool that stays as large as it is: the others only count.
     func add(user: String, id: String) {
-        state.withLock { state in
-            state.registered.append(id)
-            // A pool that stays as large as it is: the others only count.
-            if state.users.count < 50 { state.users.append(user) }
-        }
+        state.withLock { if $0.users.count < 50 { $0.users.append((user, id)) } }
     }
 
-    func user(_ number: Int) -> String? {
+    func user(_ number: Int) -> (name: String, id: String)? {
         state.withLock { $0.users.isEmpty ? nil : $0.users[number % $0.users.count] }
     }
-
-    var registered: [String] { state.withLock { $0.registered } }
 
     /// Takes a session out, for the time of one refresh.
     func takeSession() -> Held? { state.withLock { $0.sessions.isEmpty ? nil : $0.sessions.removeFirst() } }
     func give(_ session: Held) { state.withLock { $0.sessions.append(session) } }
-    /// Any session's access token.
-    func accessToken(_ number: Int) -> String? {
-        state.withLock { $0.sessions.isEmpty ? nil : $0.sessions[number % $0.sessions.count].access }
+    /// Any session that is not being refreshed.
+    func session(_ number: Int) -> Held? {
+        state.withLock { $0.sessions.isEmpty ? nil : $0.sessions[number % $0.sessions.count] }
     }
+    var sessions: [Held] { state.withLock { $0.sessions } }
 
     /// A session for somebody to sign out of.
     func giveToEnd(_ session: Held) {
@@ -53,17 +66,14 @@ final class Ledger: Sendable {
     }
     func takeToEnd() -> Held? { state.withLock { $0.toEnd.popLast() } }
 
-    func ended(_ token: String, at: Double) {
-        state.withLock { state in
-            state.ended.append((token, at))
-            if state.ended.count > 200 { state.ended.removeFirst() }
-        }
-    }
+    func ended(_ token: String, at: Double) { state.withLock { $0.ended.append((token, at)) } }
+    /// Every access token that was signed out.
+    var ended: [String] { state.withLock { $0.ended.map(\.token) } }
 
-    /// A token that was signed out long enough ago to be refused everywhere.
+    /// A token that was signed out long enough ago to be refused everywhere; one of the latest two hundred.
     func endedToken(before: Double, _ number: Int) -> String? {
         state.withLock { state in
-            let old = state.ended.filter { $0.at < before }
+            let old = state.ended.suffix(200).filter { $0.at < before }
             return old.isEmpty ? nil : old[number % old.count].token
         }
     }

@@ -1,0 +1,163 @@
+import ConnectionKit
+import Foundation
+package import LocalStack
+import Logging
+import NIOHTTP1
+import Postgres
+
+/// Holds what a suite has acknowledged against what it has: audit records, streams, sessions, refused tokens.
+package struct Reckoner: Sendable {
+    /// Reads the whole trail; what is wrong with it, or nil.
+    package typealias VerifyTrail = @Sendable () async throws -> String?
+
+    private let databases: [ServiceRole: PostgresClient]
+    private let services: [String]
+    private let verifyTrail: VerifyTrail
+
+    /// Reads the databases of the plan's services, directly and not through proxies.
+    package init(plan: StackPlan, verifyTrail: @escaping VerifyTrail) throws {
+        let logger = Logger(label: "authms.drill") { _ in SwiftLogNoOpLogHandler() }
+        databases = try plan.databases.mapValues {
+            var configuration = try PostgresConfiguration(url: $0.ownURL)
+            configuration.poolSize = 2
+            return PostgresClient(configuration: configuration, logger: logger)
+        }
+        services = [ServiceRole.identity, .session, .profile].map { plan.layout.url(of: $0) }
+        self.verifyTrail = verifyTrail
+    }
+
+    package func close() async {
+        for database in databases.values { await database.close() }
+    }
+
+    // MARK: - Records
+
+    /// What the trail has of a change.
+    struct Recorded: Sendable {
+        var count = 0
+        /// When the first record was stored.
+        var at: Date?
+    }
+
+    /// What the trail has of these changes, in their order.
+    func records(of changes: [Ledger.Change], deadline: Deadline) async throws -> [Recorded] {
+        guard let database = databases[.audit], !changes.isEmpty else { return [] }
+        var found: [String: Recorded] = [:]
+        var undone: [String: Int] = [:]
+        for start in stride(from: 0, to: changes.count, by: Self.batch) {
+            let part = changes[start..<min(start + Self.batch, changes.count)]
+            let keys = part.map(\.key)
+            let since = (part.map(\.acknowledgedAt).min() ?? .distantPast).addingTimeInterval(-60)
+            let rows = try await database.query(
+                """
+                SELECT action, coalesce(request_id, '') AS request_id, target_id, recorded_at FROM audit_records
+                WHERE occurred_at > \(since) AND (request_id = ANY(\(keys))
+                    OR action = \(Reckoning.signedOut) AND target_id = ANY(\(keys)))
+                """, deadline: deadline)
+            for row in rows {
+                let action = try row.decode(String.self, "action")
+                if action == Reckoning.undone {
+                    undone[try row.decode(String.self, "request_id"), default: 0] += 1
+                    continue
+                }
+                let key = try row.decode(String.self, action == Reckoning.signedOut ? "target_id" : "request_id")
+                let at = try row.decode(Date.self, "recorded_at")
+                found["\(action) \(key)", default: Recorded()].count += 1
+                let earliest = found["\(action) \(key)"]?.at ?? at
+                found["\(action) \(key)"]?.at = min(earliest, at)
+            }
+        }
+        // An exchange whose answer was lost is taken back, and done again under the same id; or its owner had the answer after
+        // all, before it was taken back.
+        for (key, times) in undone {
+            let name = "\(Reckoning.refreshed) \(key)"
+            if let record = found[name] { found[name]?.count = max(1, record.count - times) }
+        }
+        return changes.map { found["\($0.action) \($0.key)"] ?? Recorded() }
+    }
+
+    private static let batch = 5_000
+
+    // MARK: - Everything at the end
+
+    /// Counts it all, waiting for what is still on its way until the deadline.
+    func reckon(_ load: MixedLoad, deadline: Deadline) async throws -> Reckoning {
+        var reckoning = Reckoning()
+        let changes = load.ledger.changes
+        for change in changes { reckoning.acknowledged[change.action, default: 0] += 1 }
+        repeat {
+            let records = try await records(of: changes, deadline: .after(.seconds(30)))
+            reckoning.compare(changes, records)
+            reckoning.streams = try await incompleteStreams()
+            if reckoning.recordsAreExact, reckoning.streams.isEmpty { break }
+            try await Task.sleep(for: .milliseconds(500))
+        } while !deadline.hasPassed
+        reckoning.trail = try await verifyTrail()
+        reckoning.acceptedTokens = load.ledger.accepted + (await acceptedTokens(load))
+        reckoning.lostSessions = load.ledger.lost + (await lostSessions(load))
+        return reckoning
+    }
+
+    /// The streams that are not in the trail up to their head, or have a gap or a broken link where they come from.
+    private func incompleteStreams() async throws -> [String] {
+        var problems: [String] = []
+        for (role, database) in databases.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let row = try await database.query(
+                """
+                SELECT (SELECT count(*) FROM outbox) AS waiting, (SELECT position FROM stream_head) AS head, count(*) AS held,
+                    coalesce(max(position), 0) AS highest, coalesce(min(position), 1) AS lowest,
+                    count(*) FILTER (WHERE previous_hash <> before) AS broken
+                FROM (SELECT position, previous_hash, lag(hash) OVER (ORDER BY position) AS before FROM stream_events) e
+                """, deadline: .after(.seconds(30))
+            ).first
+            guard let row else { continue }
+            func number(_ name: String) throws -> Int64 { try row.decode(Int64.self, name) }
+            let (head, highest) = (try number("head"), try number("highest"))
+            if try number("broken") > 0 { problems.append("\(role.rawValue): events are not linked") }
+            if try highest != head || number("held") != highest - number("lowest") + 1 {
+                problems.append("\(role.rawValue): the stream has a gap before \(head)")
+            }
+            // Audit's own stream grows by itself, with each checkpoint.
+            if role != .audit, try number("waiting") > 0 {
+                problems.append("\(role.rawValue): events wait for numbers")
+            }
+            let held = try await databases[.audit]?.query(
+                "SELECT complete_to, conflict FROM audit_streams WHERE source = \("/authms/\(role.rawValue)")",
+                deadline: .after(.seconds(30))
+            ).first
+            let complete = try held?.decode(Int64.self, "complete_to") ?? 0
+            if complete < head { problems.append("\(role.rawValue): in the trail up to \(complete) of \(head)") }
+            if let conflict = try held?.decode(String?.self, "conflict") {
+                problems.append("\(role.rawValue): \(conflict)")
+            }
+        }
+        return problems
+    }
+
+    /// Every token that was signed out is shown to the gateway and to each service.
+    private func acceptedTokens(_ load: MixedLoad) async -> [String] {
+        var accepted: [String] = []
+        for token in load.ledger.ended {
+            for place in [
+                "/identity/api/v1/auth/me", services[0] + "/api/v1/auth/me", services[1] + "/api/v1/sessions",
+            ] {
+                let answer = await load.client.send(.GET, place, token: token)
+                if answer.isSuccess { accepted.append("\(place) takes a signed-out token at the end") }
+            }
+        }
+        return accepted
+    }
+
+    /// Every session that nobody signed out still refreshes, to a whole pair.
+    private func lostSessions(_ load: MixedLoad) async -> [String] {
+        var lost: [String] = []
+        for held in load.ledger.sessions {
+            let answer = await load.client.send(
+                .POST, "/identity/api/v1/auth/refresh", ["refresh_token": held.refresh], id: held.pending)
+            if !answer.isSuccess || answer.texts["refresh_token"] == nil || answer.expiresIn == 300 {
+                lost.append("a session's last refresh was answered \(answer.summary)")
+            }
+        }
+        return lost
+    }
+}
