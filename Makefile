@@ -1,5 +1,5 @@
 # authms. Two commands matter: `make up` runs everything on this machine, `make test` tests everything.
-.PHONY: help up test bench soak lint build down demo clean
+.PHONY: help up test fuzz bench soak lint build down demo clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -12,6 +12,11 @@ up: ## Install what is missing, build, run the whole suite here; Ctrl-C stops it
 test: ## Install what is missing, lint, build, run all tests
 	@.scripts/install test
 	@.scripts/test
+
+fuzz: ## 10,000 requests made at random from the API's document
+	@.scripts/install test
+	@.scripts/build program
+	@FUZZ_REQUESTS=10000 .scripts/end-to-end -k test_fuzz
 
 bench: ## Measure, each ratio in one run
 	@.scripts/install bench

@@ -207,6 +207,12 @@ let package = Package(
                 "AuditService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "RabbitMQ", hummingbird,
                 httpClient, nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), lifecycle, logging,
             ]),
+        tests(
+            "APIDocument",
+            [
+                "IdentityService", "SessionService", "ProfileService", "MFAService", "AuditService", "Gateway",
+                "MicroMiddleware", "Contracts", .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         tests("LocalStack", ["LocalStack", "ConnectionKit", logging]),
         tests(
             "Recovery",

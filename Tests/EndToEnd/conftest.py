@@ -7,6 +7,7 @@ import tempfile
 import httpx
 import pytest
 
+from contract import Contract
 from suite import Suite
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -30,8 +31,15 @@ def suite():
 
 
 @pytest.fixture(scope="session")
-def http(suite):
-    with httpx.Client(base_url=suite.gateway, timeout=15) as client:
+def contract(suite):
+    """What every answer is held against."""
+    return Contract(httpx.get(f"{suite.gateway}/docs/openapi.json").json())
+
+
+@pytest.fixture(scope="session")
+def http(suite, contract):
+    hooks = {"response": [contract.hook]}
+    with httpx.Client(base_url=suite.gateway, timeout=15, event_hooks=hooks) as client:
         yield client
 
 
@@ -73,7 +81,7 @@ def make_account(http):
 
 
 @pytest.fixture(scope="session")
-def auditor(suite, http):
+def auditor(suite, http, contract):
     """The first administrator, who may read the trail."""
     env = suite.env()
     body = {"identity": env["ADMIN_EMAIL"], "password": env["ADMIN_PASSWORD"]}
@@ -87,5 +95,6 @@ def auditor(suite, http):
             "/identity/api/v1/auth/login", json={"identity": env["ADMIN_EMAIL"], "password": "a " + PASSWORD}
         ).json()["data"]
     headers = {"Authorization": f"Bearer {data['access_token']}"}
-    with httpx.Client(base_url=f"{suite.gateway}/audit/api/v1", headers=headers, timeout=15) as client:
+    base, hooks = f"{suite.gateway}/audit/api/v1", {"response": [contract.hook]}
+    with httpx.Client(base_url=base, headers=headers, timeout=15, event_hooks=hooks) as client:
         yield client

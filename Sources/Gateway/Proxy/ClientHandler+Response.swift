@@ -106,6 +106,7 @@ extension ClientHandler {
         guard method == .GET || method == .HEAD else { return refuse(.methodNotAllowed) }
         var headers = HTTPHeaders()
         headers.add(name: "Cache-Control", value: answer.cacheControl)
+        if let policy = answer.contentSecurityPolicy { headers.add(name: "Content-Security-Policy", value: policy) }
         respond(answer.status, answer.contentType, headers, answer.body)
     }
 

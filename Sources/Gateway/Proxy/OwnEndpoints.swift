@@ -7,8 +7,17 @@ package struct OwnEndpoints: Sendable {
         var status = HTTPResponseStatus.ok
         var contentType = "application/json; charset=utf-8"
         var cacheControl = "no-store"
+        /// Only a page that runs scripts has one.
+        var contentSecurityPolicy: String?
         var body: ByteBuffer
     }
+
+    /// The paths that are answered here, as the document of the API has them.
+    package static let paths = [
+        "/livez", "/readyz", "/health", "/metrics", "/.well-known/jwks.json", "/.well-known/openid-configuration",
+        "/docs",
+        "/docs/openapi.json", "/docs/specs/{service}", "/docs/page.js", "/docs/page.css",
+    ]
 
     /// Seconds for which a verifier may keep the key set; key rotation waits at least as long.
     package static let keySetLifetimeSeconds = 300
@@ -16,6 +25,7 @@ package struct OwnEndpoints: Sendable {
     private let keySet: @Sendable () -> String
     private let metricsText: @Sendable () -> String
     private let isReady: @Sendable () -> Bool
+    private let documents: GatewayDocuments
     private let discovery: String
 
     /// - Parameters:
@@ -23,10 +33,12 @@ package struct OwnEndpoints: Sendable {
     ///   - keySet: the JWKS (RFC 7517) of every published key.
     ///   - metricsText: the metrics in Prometheus' text format.
     ///   - isReady: whether the gateway can verify tokens.
+    ///   - documents: what is served under `/docs`.
     package init(
         issuer: String, keySet: @escaping @Sendable () -> String, metricsText: @escaping @Sendable () -> String,
-        isReady: @escaping @Sendable () -> Bool
+        isReady: @escaping @Sendable () -> Bool, documents: GatewayDocuments = GatewayDocuments()
     ) {
+        self.documents = documents
         self.keySet = keySet
         self.metricsText = metricsText
         self.isReady = isReady
@@ -60,7 +72,19 @@ package struct OwnEndpoints: Sendable {
         case "/.well-known/openid-configuration":
             return Answer(
                 cacheControl: "public, max-age=\(Self.keySetLifetimeSeconds)", body: ByteBuffer(string: discovery))
-        default: return nil
+        default: return document(path)
         }
     }
+
+    private func document(_ path: String) -> Answer? {
+        guard let file = documents.files[path] else { return nil }
+        return Answer(
+            contentType: file.contentType, cacheControl: "public, max-age=60",
+            contentSecurityPolicy: path == "/docs" ? Self.pagePolicy : nil, body: ByteBuffer(bytes: file.bytes))
+    }
+
+    /// The page runs its own script, on what this gateway sends, inside nobody's frame (Content Security Policy, level 3).
+    private static let pagePolicy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none';"
+        + " form-action 'none'; frame-ancestors 'none'"
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Logging
 package import MicroMiddleware
 internal import RabbitMQ
@@ -57,7 +58,8 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
         revocations: revocations)
     let own = OwnEndpoints(
         issuer: configuration.issuer, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
-        metricsText: { telemetry.metrics.prometheusText() }, isReady: { !ring.keys.isEmpty })
+        metricsText: { telemetry.metrics.prometheusText() }, isReady: { !ring.keys.isEmpty },
+        documents: documents(settings, telemetry))
     var (services, feed) = try revocationServices(settings, telemetry, revocations)
     let server = try GatewayServer(
         configuration: configuration, verifier: verifier, endpoints: own, metrics: telemetry.metrics,
@@ -69,6 +71,18 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
     }
     if let watcher { services.append(watcher) }
     return GatewayApplication(settings: settings, telemetry: telemetry, server: server, services: services)
+}
+
+/// The documents under `/docs`. Without them the gateway does its work all the same.
+private func documents(_ settings: ServiceSettings, _ telemetry: Telemetry) -> GatewayDocuments {
+    do {
+        let path = try settings.value(.gatewayRoutesFile)
+        let routes = try RouteDocument.parse(yaml: String(contentsOfFile: path, encoding: .utf8))
+        return try GatewayDocuments(directory: try settings.value(.documentsDirectory), routes: routes)
+    } catch {
+        telemetry.logger.error("the documents under /docs cannot be put together", metadata: ["reason": "\(error)"])
+        return GatewayDocuments()
+    }
 }
 
 /// What keeps the revocation set fresh. The gateway starts, and verifies, with all of it down.

@@ -38,6 +38,9 @@ package struct ServiceApplication: Service {
     let migration: DatabaseMigration?
     let beforeListening: @Sendable () async -> Void
     let onListening: @Sendable (Int) -> Void
+    /// Everything that the service answers, but for ``ownPaths``: what its OpenAPI document must describe, beside paths for
+    /// services only.
+    package let operations: [APIOperation]
 
     /// - Parameters:
     ///   - router: From ``Router/service(_:settings:)``, with every group added: what is added later is not served.
@@ -64,6 +67,9 @@ package struct ServiceApplication: Service {
         if let migration {
             health.register("migrations", migration.importance) { _ in try migration.requireComplete() }
         }
+        let documents = (try? settings.value(.documentsDirectory)) ?? ""
+        OpenAPIEndpoint(service: name, directory: documents, logger: telemetry.logger).addRoute(to: router)
+        operations = router.operations
         OwnEndpoints(telemetry: telemetry, health: health).addRoutes(to: router)
         router.answerOtherMethods()
         self.responder = router.buildResponder()

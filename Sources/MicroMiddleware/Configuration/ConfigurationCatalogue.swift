@@ -30,6 +30,7 @@ package struct ConfigurationCatalogue: Sendable {
         ConfigurationKey<Int>.databasePoolSize.summary,
         ConfigurationKey<Bool>.databaseMigrate.summary,
         ConfigurationKey<String>.migrationsDirectory.summary,
+        ConfigurationKey<String>.documentsDirectory.summary,
         ConfigurationKey<String>.redisURL.summary,
         ConfigurationKey<String>.rabbitMQURL.summary,
         ConfigurationKey<RetrySchedule>.retryDelays.summary,

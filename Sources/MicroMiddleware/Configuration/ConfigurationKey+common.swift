@@ -22,6 +22,8 @@ extension ConfigurationKey<String> {
         "token.audience", default: "authms", "The audience (aud) of every token.")
     package static let migrationsDirectory = string(
         "migrations.directory", default: "migrations", "Where {service}/0001_….sql lie.")
+    package static let documentsDirectory = string(
+        "openapi.directory", default: "configs/openapi", "Where the sources of the OpenAPI documents lie.")
     package static let logLevel = oneOf(
         "log.level", ["trace", "debug", "info", "notice", "warning", "error", "critical"], default: "info",
         "The least severe level that is logged.")
