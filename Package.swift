@@ -121,7 +121,7 @@ let package = Package(
 
         // The services.
         library("IdentityService", serviceDependencies + ["Passwords"]),
-        library("SessionService", serviceDependencies),
+        library("SessionService", serviceDependencies + [crypto]),
         library("ProfileService", serviceDependencies),
         library("MFAService", serviceDependencies),
         library("AuditService", serviceDependencies + [crypto]),

@@ -51,6 +51,9 @@ extension ErrorCode {
     package static let alreadyRegistered = ErrorCode(409_001, "already_registered", "This identity is already taken.")
     package static let conflict = ErrorCode(
         409_002, "conflict", "The request contradicts the present state. Read it again and retry.")
+    package static let sessionLimitReached = ErrorCode(
+        409_003, "session_limit_reached",
+        "You are signed in on as many devices as you may be. Sign out on one of them first.")
     package static let preconditionFailed = ErrorCode(
         412_001, "precondition_failed", "It has changed since you read it. Read it again and retry.")
     package static let bodyTooLarge = ErrorCode(413_001, "body_too_large", "The body is larger than 1 MiB.")
@@ -73,7 +76,8 @@ extension ErrorCode {
     package static let all: [ErrorCode] = [
         .badRequest, .refreshTokenReused, .invalidCredentials, .tokenInvalid, .tokenRevoked, .tokenExpired,
         .refreshTokenInvalid, .permissionDenied, .passwordChangeRequired, .accountDisabled, .notFound,
-        .methodNotAllowed, .alreadyRegistered, .conflict, .preconditionFailed, .bodyTooLarge, .unsupportedMediaType,
+        .methodNotAllowed, .alreadyRegistered, .conflict, .sessionLimitReached, .preconditionFailed, .bodyTooLarge,
+        .unsupportedMediaType,
         .validationFailed, .rateLimited, .internal, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
     ]
 }

@@ -10,10 +10,12 @@ package struct CreateSessionRequest: Codable, Sendable, Hashable {
     package var mustChangePassword: Bool
     package var userAgent: String?
     package var ip: String?
+    /// The tenant's; nil for one that asks for nothing of its own.
+    package var policy: SessionPolicy?
 
     package init(
         sessionID: UUID, user: UserSnapshot, methods: [String], authenticatedAt: Date, mustChangePassword: Bool,
-        userAgent: String? = nil, ip: String? = nil
+        userAgent: String? = nil, ip: String? = nil, policy: SessionPolicy? = nil
     ) {
         self.sessionID = sessionID
         self.user = user
@@ -22,6 +24,7 @@ package struct CreateSessionRequest: Codable, Sendable, Hashable {
         self.mustChangePassword = mustChangePassword
         self.userAgent = userAgent
         self.ip = ip
+        self.policy = policy
     }
 
     package enum CodingKeys: String, CodingKey {
@@ -31,7 +34,7 @@ package struct CreateSessionRequest: Codable, Sendable, Hashable {
         case authenticatedAt = "auth_time"
         case mustChangePassword = "must_change_password"
         case userAgent = "user_agent"
-        case ip
+        case ip, policy
     }
 }
 

@@ -13,11 +13,12 @@ package struct PendingSession: Codable, Sendable, Hashable {
     package var ip: String?
     package var userAgent: String?
     package var requestID: String?
+    package var policy: SessionPolicy?
 
     package init(
         actorID: UUID, sessionID: UUID, roles: [String], methods: [String], authenticatedAt: Date,
         mustChangePassword: Bool, userCreatedAt: Date, ip: String? = nil, userAgent: String? = nil,
-        requestID: String? = nil
+        requestID: String? = nil, policy: SessionPolicy? = nil
     ) {
         self.actorID = actorID
         self.sessionID = sessionID
@@ -29,6 +30,7 @@ package struct PendingSession: Codable, Sendable, Hashable {
         self.ip = ip
         self.userAgent = userAgent
         self.requestID = requestID
+        self.policy = policy
     }
 
     package enum CodingKeys: String, CodingKey {
@@ -42,6 +44,7 @@ package struct PendingSession: Codable, Sendable, Hashable {
         case ip
         case userAgent = "user_agent"
         case requestID = "request_id"
+        case policy
     }
 
     /// Identifiers in lower case, as everywhere outside of Swift.
@@ -57,5 +60,6 @@ package struct PendingSession: Codable, Sendable, Hashable {
         try container.encodeIfPresent(ip, forKey: .ip)
         try container.encodeIfPresent(userAgent, forKey: .userAgent)
         try container.encodeIfPresent(requestID, forKey: .requestID)
+        try container.encodeIfPresent(policy, forKey: .policy)
     }
 }

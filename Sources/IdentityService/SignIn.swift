@@ -119,6 +119,9 @@ package struct SignIn: Sendable {
                 sessionID: sessionID, user: user, methods: ["pwd"], authenticatedAt: time,
                 mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip)
             refreshToken = try await sessions.open(request, scope: origin.scope).refreshToken
+        } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
+            // The tenant would rather have no login than one session more.
+            throw error.refusal ?? error.apiError
         } catch {
             logger.warning(
                 "no session could be opened: this login has an access token only",

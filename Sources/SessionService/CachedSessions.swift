@@ -8,6 +8,7 @@ package struct SessionSummary: Sendable, Hashable, Codable {
     package var device: String
     package var userAgent: String?
     package var ip: String?
+    package var lastIP: String?
     package var createdAt: Date
     package var rotatedAt: Date
     package var idleExpiresAt: Date
@@ -17,6 +18,7 @@ package struct SessionSummary: Sendable, Hashable, Codable {
         device = session.device
         userAgent = session.userAgent
         ip = session.ip
+        lastIP = session.lastIP
         createdAt = session.createdAt
         rotatedAt = session.rotatedAt
         idleExpiresAt = session.idleExpiresAt

@@ -9,6 +9,7 @@ import Synchronization
 /// Seeds this process's revocation set from the database and, every five minutes, deletes what no longer means anything.
 package struct Housekeeping: Service {
     let repository: any SessionRepository
+    let devices: any TrustedDeviceRepository
     let revocations: RevocationSet
     let logger: Logger
     private let seeded = Seeded()
@@ -17,8 +18,12 @@ package struct Housekeeping: Service {
         let isDone = Atomic<Bool>(false)
     }
 
-    package init(repository: any SessionRepository, revocations: RevocationSet, logger: Logger) {
+    package init(
+        repository: any SessionRepository, devices: any TrustedDeviceRepository, revocations: RevocationSet,
+        logger: Logger
+    ) {
         self.repository = repository
+        self.devices = devices
         self.revocations = revocations
         self.logger = logger
     }
@@ -64,6 +69,7 @@ package struct Housekeeping: Service {
             repeat {
                 gone = try await repository.purge(now: Date(), limit: 1_000, deadline: .after(.seconds(10)))
             } while gone >= 1_000 && !Task.isCancelled
+            _ = try await devices.purgeDevices(now: Date(), limit: 1_000, deadline: .after(.seconds(10)))
         } catch {
             logger.info("expired sessions could not be deleted", metadata: ["error": "\(error)"])
         }

@@ -8,12 +8,16 @@ import MicroMiddleware
 package struct IdentityEvents: Sendable {
     let opening: Opening
     let signOut: SignOut
+    let deviceTrust: DeviceTrust
     let repository: any SessionRepository
     let logger: Logger
 
-    package init(opening: Opening, signOut: SignOut, repository: any SessionRepository, logger: Logger) {
+    package init(
+        opening: Opening, signOut: SignOut, deviceTrust: DeviceTrust, repository: any SessionRepository, logger: Logger
+    ) {
         self.opening = opening
         self.signOut = signOut
+        self.deviceTrust = deviceTrust
         self.repository = repository
         self.logger = logger
     }
@@ -38,11 +42,15 @@ package struct IdentityEvents: Sendable {
             let notice = PasswordChangedNotice(
                 tenantID: event.tenantID, changedAt: event.time.date, keptSessionID: detail.sessionID)
             try await signOut.passwordChanged(of: user, notice, actor: actor, deadline: deadline)
+            try await deviceTrust.forgetEverything(
+                of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
         case .userDisabled, .userDeleted:
             try await signOut.endEverything(
                 of: user, tenantID: event.tenantID,
                 reason: event.type == .userDisabled ? .userDisabled : .userDeleted, at: event.time.date, actor: actor,
                 deadline: deadline)
+            try await deviceTrust.forgetEverything(
+                of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
         case .refreshDegraded:
             try await takeBack(detail, at: event.time.date, actor: actor, deadline: deadline)
         case .userUpdated, .rolesChanged:

@@ -7,11 +7,13 @@ import MicroMiddleware
 struct InternalController: Sendable {
     let opening: Opening
     let signOut: SignOut
+    let deviceTrust: DeviceTrust
     let repository: any SessionRepository
 
-    init(opening: Opening, signOut: SignOut, repository: any SessionRepository) {
+    init(opening: Opening, signOut: SignOut, deviceTrust: DeviceTrust, repository: any SessionRepository) {
         self.opening = opening
         self.signOut = signOut
+        self.deviceTrust = deviceTrust
         self.repository = repository
     }
 
@@ -19,6 +21,7 @@ struct InternalController: Sendable {
     func addRoutes(to group: some RouterMethods<InternalRequestContext>) {
         group.post("sessions", use: open)
         group.post("users/:user_id/password-changed", use: passwordChanged)
+        group.post("trusted-devices/check", use: checkDevice)
         group.get("revocations", use: revocations)
     }
 
@@ -41,6 +44,14 @@ struct InternalController: Sendable {
             of: user, notice, actor: SessionActor(userID: user, requestID: context.requestID),
             deadline: context.deadline)
         return Envelope(RevokedCount(revoked: count))
+    }
+
+    @Sendable private func checkDevice(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<TrustedDeviceAnswer> {
+        let question = try await request.decode(as: TrustedDeviceQuestion.self, context: context)
+        return Envelope(
+            TrustedDeviceAnswer(trusted: try await deviceTrust.check(question, deadline: context.deadline)))
     }
 
     @Sendable private func revocations(

@@ -29,6 +29,7 @@ struct MySessionsController: Sendable {
                 .get(":session_id", use: session)
                 .delete(":session_id", use: end)
         }
+        group.post("sessions/:session_id/validate", use: validate)
     }
 
     @Sendable private func list(
@@ -55,6 +56,19 @@ struct MySessionsController: Sendable {
         return Envelope(SessionView(SessionSummary(session), current: identity.sessionID))
     }
 
+    /// Whoever may read the tenant's sessions may ask about any of them.
+    @Sendable private func validate(
+        _ request: Request, context: AuthenticatedRequestContext
+    ) async throws -> Envelope<SessionVerdictView> {
+        let identity = context.identity
+        let session = try await repository.session(
+            try Self.sessionID(context), tenantID: identity.tenantID, deadline: context.deadline.forStatement)
+        guard let session,
+            session.userID == identity.subject || GrantedPermissions(roles: identity.roles).contains(.sessionsRead)
+        else { throw SessionError.sessionUnknown }
+        return Envelope(SessionVerdictView(session, at: now()))
+    }
+
     @Sendable private func end(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<RevokedCount> {
@@ -75,38 +89,5 @@ struct MySessionsController: Sendable {
     private static func sessionID(_ context: AuthenticatedRequestContext) throws -> UUID {
         guard let id = context.parameters.get("session_id", as: UUID.self) else { throw SessionError.sessionUnknown }
         return id
-    }
-}
-
-/// A session as its user sees it.
-private struct SessionView: Encodable {
-    let id: String
-    let device: String
-    let userAgent: String?
-    let ip: String?
-    let createdAt: Date
-    let lastUsedAt: Date
-    let expiresAt: Date
-    let isCurrent: Bool
-
-    init(_ session: SessionSummary, current: UUID) {
-        id = session.id.text
-        device = session.device
-        userAgent = session.userAgent
-        ip = session.ip
-        createdAt = session.createdAt
-        lastUsedAt = session.rotatedAt
-        expiresAt = session.idleExpiresAt
-        isCurrent = session.id == current
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case id, device
-        case userAgent = "user_agent"
-        case ip
-        case createdAt = "created_at"
-        case lastUsedAt = "last_used_at"
-        case expiresAt = "expires_at"
-        case isCurrent = "is_current"
     }
 }

@@ -20,7 +20,9 @@ extension PostgresSessionRepository {
             """
             WITH s AS (
                 UPDATE sessions SET generation = generation + 1, rotated_at = \(now),
-                    idle_expires_at = least(\(idle), absolute_expires_at)
+                    idle_expires_at = least(coalesce(date_trunc('second',
+                        \(now) + make_interval(secs => idle_timeout_s)), \(idle)), absolute_expires_at),
+                    last_ip = coalesce(\(actor.ip), last_ip)
                 WHERE id = \(token.sessionID) AND generation = \(token.generation) AND revoked_at IS NULL
                     AND idle_expires_at > \(now) AND clock_timestamp() < \(now + Self.patience)
                 RETURNING *
@@ -88,12 +90,13 @@ extension PostgresSessionRepository {
             case .expired: return .expired
             case .repeated: return .repeated(session)
             case .rotate, .ahead:
-                let next = session.rotated(from: token.generation, at: now, lifetime: lifetime)
+                var next = session.rotated(from: token.generation, at: now, lifetime: lifetime)
+                next.lastIP = actor.ip ?? next.lastIP
                 try await connection.query(
                     """
                     WITH s AS (
                         UPDATE sessions SET generation = \(next.generation), rotated_at = \(next.rotatedAt),
-                            idle_expires_at = \(next.idleExpiresAt)
+                            idle_expires_at = \(next.idleExpiresAt), last_ip = coalesce(\(actor.ip), last_ip)
                         WHERE id = \(next.id) AND tenant_id = \(next.tenantID) RETURNING *
                     )
                     \(Self.refreshed(actor, at: now, message: "generation_ahead_of_database"))

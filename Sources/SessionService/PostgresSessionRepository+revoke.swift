@@ -27,6 +27,27 @@ extension PostgresSessionRepository {
         return revocations
     }
 
+    package func revokeTenant(
+        _ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline
+    ) async throws -> (Revocation, Int) {
+        let ended = try await database.withTransaction(deadline: deadline) { connection in
+            let rows = try await connection.query(
+                """
+                UPDATE sessions SET revoked_at = \(ending.now), revoked_reason = \(ending.reason.rawValue)
+                WHERE tenant_id = \(tenantID) AND revoked_at IS NULL AND idle_expires_at > \(ending.now)
+                """)
+            let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
+                .first?.decode(Int64.self, "sequence")
+            let revocation = Revocation(
+                sequence: sequence ?? 0, kind: .tenant, subjectID: tenantID, issuedBefore: ending.now,
+                expiresAt: ending.revokedUntil)
+            try await record([(revocation, nil)], ending, on: connection)
+            return (revocation, Int(rows.affectedRows))
+        }
+        wakeRelay(.now)
+        return ended
+    }
+
     /// Ends what the selection names and is alive, with its revocations and events, in the transaction of `connection`.
     func end(_ ending: SessionEnding, on connection: PostgresConnection) async throws -> [Revocation] {
         let rows = try await connection.query(
@@ -39,7 +60,7 @@ extension PostgresSessionRepository {
             let revocation = Revocation(
                 sequence: try row.decode(Int64.self, "sequence"), kind: .session,
                 subjectID: try row.decode(UUID.self, "id"), issuedBefore: nil, expiresAt: ending.revokedUntil)
-            return (revocation, try row.decode(UUID.self, "user_id"))
+            return (revocation, Optional(try row.decode(UUID.self, "user_id")))
         }
         try await record(ended, ending, on: connection)
         return ended.map(\.0)
@@ -48,6 +69,7 @@ extension PostgresSessionRepository {
     private static func condition(_ selection: SessionSelection) -> SQL {
         switch selection {
         case .one(let id): return "id = \(id)"
+        case .these(let ids): return "id = ANY(\(ids))"
         case .oneOf(let user, let id): return "id = \(id) AND user_id = \(user)"
         case .all(let user, let except, let before):
             var sql: SQL = "user_id = \(user)"
@@ -59,7 +81,7 @@ extension PostgresSessionRepository {
 
     /// Stores revocations, and an event for each, in one statement.
     private func record(
-        _ ended: [(revocation: Revocation, owner: UUID)], _ ending: SessionEnding, on connection: PostgresConnection
+        _ ended: [(revocation: Revocation, owner: UUID?)], _ ending: SessionEnding, on connection: PostgresConnection
     ) async throws {
         guard !ended.isEmpty else { return }
         let events = try ended.map {

@@ -15,32 +15,43 @@ package struct PostgresSessionRepository: SessionRepository {
         self.wakeRelay = wakeRelay
     }
 
-    package func insert(_ session: Session, actor: SessionActor, deadline: Deadline) async throws -> Session {
-        let event = try actor.event(
-            session.origin == .adopted ? .sessionAdopted : .sessionCreated, session: session, at: session.createdAt)
-        let snapshot = String(decoding: try StrictJSON.encode(session.user), as: UTF8.self)
-        let sql: SQL =
-            """
-            WITH s AS (
-                INSERT INTO sessions (id, tenant_id, user_id, generation, rotated_at, idle_expires_at,
-                    absolute_expires_at, auth_time, amr, must_change_password, user_snapshot, device, user_agent, ip,
-                    origin, created_at)
-                VALUES (\(session.id), \(session.tenantID), \(session.userID), \(session.generation),
-                    \(session.rotatedAt), \(session.idleExpiresAt), \(session.absoluteExpiresAt),
-                    \(session.authenticatedAt), \(session.methods), \(session.mustChangePassword), \(snapshot)::jsonb,
-                    \(session.device), \(session.userAgent), \(session.ip), \(session.origin.rawValue),
-                    \(session.createdAt))
-                ON CONFLICT (id) DO NOTHING RETURNING id
-            ), recorded AS (\(SQL.outboxInsert(event, from: "s", at: "now()")))
-            SELECT id FROM s
-            """
-        let isNew = try await !database.query(sql, deadline: deadline).isEmpty
+    package func insert(
+        _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
+    ) async throws -> OpenedSession {
+        if let limit { return try await insert(session, within: limit, actor: actor, deadline: deadline) }
+        let isNew = try await !database.query(Self.insertion(session, actor: actor), deadline: deadline).isEmpty
         wakeRelay(.soon)
-        if isNew { return session }
+        return OpenedSession(isNew ? session : try await present(session, deadline: deadline))
+    }
+
+    /// What is there under the id of a session that could not be inserted.
+    func present(_ session: Session, deadline: Deadline) async throws -> Session {
         guard let present = try await self.session(session.id, tenantID: session.tenantID, deadline: deadline),
             present.userID == session.userID
         else { throw SessionError.sessionTaken }
         return present
+    }
+
+    /// Inserts a session and its event; returns no row where the id is taken.
+    static func insertion(_ session: Session, actor: SessionActor) throws -> SQL {
+        let event = try actor.event(
+            session.origin == .adopted ? .sessionAdopted : .sessionCreated, session: session, at: session.createdAt)
+        let snapshot = String(decoding: try StrictJSON.encode(session.user), as: UTF8.self)
+        return
+            """
+            WITH s AS (
+                INSERT INTO sessions (id, tenant_id, user_id, generation, rotated_at, idle_expires_at,
+                    absolute_expires_at, auth_time, amr, must_change_password, user_snapshot, device, user_agent, ip,
+                    origin, created_at, last_ip, idle_timeout_s)
+                VALUES (\(session.id), \(session.tenantID), \(session.userID), \(session.generation),
+                    \(session.rotatedAt), \(session.idleExpiresAt), \(session.absoluteExpiresAt),
+                    \(session.authenticatedAt), \(session.methods), \(session.mustChangePassword), \(snapshot)::jsonb,
+                    \(session.device), \(session.userAgent), \(session.ip), \(session.origin.rawValue),
+                    \(session.createdAt), \(session.lastIP), \(session.idleTimeout?.components.seconds))
+                ON CONFLICT (id) DO NOTHING RETURNING id
+            ), recorded AS (\(SQL.outboxInsert(event, from: "s", at: "now()")))
+            SELECT id FROM s
+            """
     }
 
     package func session(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Session? {
@@ -108,7 +119,7 @@ extension PostgresSessionRepository {
         """
         s.id, s.tenant_id, s.user_id, s.generation, s.rotated_at, s.idle_expires_at, s.absolute_expires_at,
         s.auth_time, s.amr, s.must_change_password, s.user_snapshot, s.device, s.user_agent, s.ip, s.origin,
-        s.created_at, s.revoked_at, s.revoked_reason
+        s.created_at, s.revoked_at, s.revoked_reason, s.last_ip, s.idle_timeout_s
         """
 }
 
@@ -124,6 +135,8 @@ extension Session {
             device: try row.decode(String.self, "device"), userAgent: try row.decode(String?.self, "user_agent"),
             ip: try row.decode(String?.self, "ip"),
             origin: Origin(rawValue: try row.decode(String.self, "origin")) ?? .login,
+            lastIP: try row.decode(String?.self, "last_ip"),
+            idleTimeout: try row.decode(Int64?.self, "idle_timeout_s").map { .seconds($0) },
             generation: try row.decode(Int64.self, "generation"),
             rotatedAt: try row.decode(Date.self, "rotated_at"),
             idleExpiresAt: try row.decode(Date.self, "idle_expires_at"),

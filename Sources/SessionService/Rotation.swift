@@ -31,6 +31,8 @@ extension Session {
         var next = self
         next.generation = generation + 1
         next.rotatedAt = now
+        var lifetime = lifetime
+        lifetime.idle = idleTimeout ?? lifetime.idle
         next.idleExpiresAt = lifetime.idleExpiry(from: now, within: absoluteExpiresAt)
         return next
     }

@@ -37,7 +37,12 @@ package struct Session: Sendable, Hashable, Identifiable {
     /// What the user agent most likely is, in two or three words.
     package var device: String
     package var userAgent: String?
+    /// Where it was opened from.
     package var ip: String?
+    /// Where it was refreshed from last.
+    package var lastIP: String?
+    /// How long it lives without a refresh, where its tenant asks for something of its own.
+    package var idleTimeout: Duration?
     package var origin: Origin
     package var createdAt: Date
     package var end: End?
@@ -45,20 +50,25 @@ package struct Session: Sendable, Hashable, Identifiable {
     /// A session that begins now.
     package init(
         id: UUID, user: UserSnapshot, methods: [String], authenticatedAt: Date, mustChangePassword: Bool,
-        userAgent: String?, ip: String?, origin: Origin, lifetime: SessionLifetime, now: Date
+        userAgent: String?, ip: String?, origin: Origin, lifetime: SessionLifetime, policy: SessionPolicy? = nil,
+        now: Date
     ) {
+        let lifetime = lifetime.adapted(to: policy)
         let end = lifetime.absoluteExpiry(from: now)
         self.init(
             id: id, user: user, methods: methods, authenticatedAt: authenticatedAt,
             mustChangePassword: mustChangePassword, device: DeviceName.from(userAgent), userAgent: userAgent, ip: ip,
-            origin: origin, generation: 0, rotatedAt: now, idleExpiresAt: lifetime.idleExpiry(from: now, within: end),
+            origin: origin, lastIP: ip, idleTimeout: policy?.idleTimeoutSeconds == nil ? nil : lifetime.idle,
+            generation: 0,
+            rotatedAt: now, idleExpiresAt: lifetime.idleExpiry(from: now, within: end),
             absoluteExpiresAt: end, createdAt: now, end: nil)
     }
 
     /// A session as a store has it.
     init(
         id: UUID, user: UserSnapshot, methods: [String], authenticatedAt: Date, mustChangePassword: Bool,
-        device: String, userAgent: String?, ip: String?, origin: Origin, generation: Int64, rotatedAt: Date,
+        device: String, userAgent: String?, ip: String?, origin: Origin, lastIP: String?, idleTimeout: Duration?,
+        generation: Int64, rotatedAt: Date,
         idleExpiresAt: Date, absoluteExpiresAt: Date, createdAt: Date, end: End?
     ) {
         self.id = id
@@ -75,6 +85,8 @@ package struct Session: Sendable, Hashable, Identifiable {
         self.device = device
         self.userAgent = userAgent
         self.ip = ip
+        self.lastIP = lastIP
+        self.idleTimeout = idleTimeout
         self.origin = origin
         self.createdAt = createdAt
         self.end = end
@@ -95,4 +107,8 @@ package enum RevocationReason: String, Sendable, Hashable {
     case userDisabled = "user_disabled"
     case userDeleted = "user_deleted"
     case administrator
+    /// A newer session of the same user took its place.
+    case sessionLimit = "session_limit"
+    /// The tenant's sessions were all ended.
+    case tenantRevoked = "tenant_revoked"
 }

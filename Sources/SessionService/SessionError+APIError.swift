@@ -11,6 +11,7 @@ extension SessionError: APIErrorConvertible {
         case .nothingToEnd: APIError(.tokenInvalid, "A refresh token or an access token is needed.")
         case .stalled: APIError(.dependencyUnavailable)
         case .sessionTaken: APIError(.conflict)
+        case .limitReached: APIError(.sessionLimitReached)
         }
     }
 }

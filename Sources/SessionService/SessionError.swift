@@ -11,6 +11,8 @@ package enum SessionError: Error, Sendable, Equatable {
     case nothingToEnd
     /// The id belongs to somebody else's session.
     case sessionTaken
+    /// The user has as many sessions as the tenant allows, and the tenant has none of them end for a new one.
+    case limitReached
     /// The request may have waited while this process was stopped, so it is not acted on.
     case stalled
 }

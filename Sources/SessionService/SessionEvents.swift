@@ -39,13 +39,13 @@ extension SessionActor {
 
     /// The event of one revocation.
     func event(
-        _ revocation: Revocation, tenantID: UUID, owner: UUID, reason: RevocationReason, at time: Date
+        _ revocation: Revocation, tenantID: UUID, owner: UUID?, reason: RevocationReason, at time: Date
     ) throws -> DomainEvent {
         try DomainEvent(
             type: .sessionRevoked, subject: revocation.subjectID.text, tenantID: tenantID, time: time,
             data: SessionRevokedDetail(
                 actorID: userID?.text, actorType: userID == nil ? "service" : "user",
-                sessionID: revocation.kind == .session ? revocation.subjectID.text : nil, userID: owner.text, ip: ip,
+                sessionID: revocation.kind == .session ? revocation.subjectID.text : nil, userID: owner?.text, ip: ip,
                 userAgent: userAgent, requestID: requestID, status: .success, message: reason.rawValue,
                 revocation: revocation))
     }

@@ -1,3 +1,4 @@
+package import Contracts
 package import Foundation
 import MicroMiddleware
 
@@ -20,6 +21,16 @@ package struct SessionLifetime: Sendable, Hashable {
         self.absolute = absolute
         self.grace = grace
         self.accessToken = accessToken
+    }
+
+    /// The same, with what a tenant asks for in its place, within the bounds of ``SessionPolicy``.
+    package func adapted(to policy: SessionPolicy?) -> SessionLifetime {
+        var adapted = self
+        if let seconds = policy?.idleTimeoutSeconds { adapted.idle = .seconds(min(max(60, seconds), 31_536_000)) }
+        if let seconds = policy?.absoluteTimeoutSeconds {
+            adapted.absolute = .seconds(min(max(60, seconds), 315_360_000))
+        }
+        return adapted
     }
 
     package func absoluteExpiry(from now: Date) -> Date {

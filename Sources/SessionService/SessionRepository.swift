@@ -24,6 +24,34 @@ package enum SessionSelection: Sendable, Hashable {
     case oneOf(user: UUID, id: UUID)
     /// All of a user, without one, and if a moment is given only those authenticated until then.
     case all(user: UUID, except: UUID?, authenticatedUntil: Date?)
+    /// Those of these ids.
+    case these([UUID])
+}
+
+/// How many live sessions a user may have when one more begins.
+package struct SessionLimit: Sendable, Hashable {
+    /// The new one included, from 1.
+    package var maximum: Int
+    package var atLimit: SessionPolicy.AtLimit
+    /// How long verifiers must remember the sessions that end for it.
+    package var revokedUntil: Date
+
+    package init(maximum: Int, atLimit: SessionPolicy.AtLimit, revokedUntil: Date) {
+        self.maximum = maximum
+        self.atLimit = atLimit
+        self.revokedUntil = revokedUntil
+    }
+}
+
+/// A session that has been opened, and what ended for it.
+package struct OpenedSession: Sendable {
+    package var session: Session
+    package var ended: [Revocation]
+
+    package init(_ session: Session, ended: [Revocation] = []) {
+        self.session = session
+        self.ended = ended
+    }
 }
 
 /// An end of sessions: which, why, when.
@@ -63,7 +91,11 @@ package enum RefreshResult: Sendable {
 /// The store of sessions. Whatever changes something also writes the event that tells of it, or nothing at all.
 package protocol SessionRepository: Sendable {
     /// Opens a session. When there is one of that id already it is returned as it is.
-    func insert(_ session: Session, actor: SessionActor, deadline: Deadline) async throws -> Session
+    /// - Parameter limit: applied to the user's other live sessions, one login of the user after the other.
+    /// - Throws: ``SessionError/sessionTaken``, ``SessionError/limitReached``
+    func insert(
+        _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
+    ) async throws -> OpenedSession
 
     /// Applies ``Session/verdict(on:at:grace:)``, alone on the session's row.
     func refresh(
@@ -93,11 +125,29 @@ package protocol SessionRepository: Sendable {
     /// before, whatever sessions are known.
     func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
 
+    /// Ends all sessions of a tenant, and refuses every token of it that was issued before. Verifiers and the trail are told
+    /// of the tenant, not of each session.
+    /// - Returns: the one revocation, and how many sessions were alive.
+    func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> (Revocation, Int)
+
     /// Brings the snapshots of a user's live sessions up to date: what is `nil` stays as it is.
     func updateSnapshots(of userID: UUID, tenantID: UUID, change: SnapshotChange, deadline: Deadline) async throws
 
     /// Revocations in force that became visible after a sequence, and the sequence to ask with next.
     func revocations(after sequence: Int64, limit: Int, now: Date, deadline: Deadline) async throws -> RevocationPage
+
+    /// A tenant's sessions, the youngest first.
+    func sessions(
+        _ filter: SessionFilter, tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
+    ) async throws -> (sessions: [Session], total: Int)
+
+    /// A tenant's sessions, counted.
+    func statistics(of tenantID: UUID, now: Date, deadline: Deadline) async throws -> SessionStatistics
+
+    /// A tenant's revocations that are in force, those that last longest first.
+    func revocations(
+        of tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
+    ) async throws -> (revocations: [Revocation], total: Int)
 
     /// Deletes what no longer means anything, at most `limit` rows of each kind.
     /// - Returns: how many rows went.

@@ -54,7 +54,7 @@ package func buildSessionService(
     rules.addRoutes(to: router, security: security, events: events)
 
     let housekeeping = Housekeeping(
-        repository: repository, revocations: security.revocations, logger: telemetry.logger)
+        repository: repository, devices: repository, revocations: security.revocations, logger: telemetry.logger)
     let keys = try security.watchers(signing: [.access, .refresh], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "session", settings: settings, telemetry: telemetry, router: router,
@@ -94,11 +94,13 @@ struct SessionRules {
     let refresh: Refresh
     let signOut: SignOut
     let identityEvents: IdentityEvents
+    let deviceTrust: DeviceTrust
+    let inspection: TokenInspection
 
     init(
-        repository: any SessionRepository, lifetime: SessionLifetime, security: ServiceSecurity,
-        tokens: any AccessTokenMinting, announcer: RevocationAnnouncer, recent: RecentSessions, warmup: ServiceWarmup,
-        stall: StallDetector, telemetry: Telemetry
+        repository: any SessionRepository & TrustedDeviceRepository, lifetime: SessionLifetime,
+        security: ServiceSecurity, tokens: any AccessTokenMinting, announcer: RevocationAnnouncer,
+        recent: RecentSessions, warmup: ServiceWarmup, stall: StallDetector, telemetry: Telemetry
     ) {
         self.repository = repository
         self.warmup = warmup
@@ -108,23 +110,34 @@ struct SessionRules {
             cache: warmup.caching("sessions", lifetime: CachedSessions.lifetime))
         self.sessions = sessions
         opening = Opening(
-            repository: repository, codec: codec, lifetime: lifetime, recent: recent,
+            repository: repository, codec: codec, lifetime: lifetime, recent: recent, announcer: announcer,
             onOpened: { await sessions.opened($0) })
         refresh = Refresh(
             repository: repository, codec: codec, tokens: tokens, lifetime: lifetime, recent: recent,
             announcer: announcer, stall: stall)
         signOut = SignOut(repository: repository, codec: codec, lifetime: lifetime, announcer: announcer)
+        deviceTrust = DeviceTrust(repository: repository)
+        inspection = TokenInspection(
+            repository: repository, codec: codec, verify: security.verifyToken, lifetime: lifetime)
         identityEvents = IdentityEvents(
-            opening: opening, signOut: signOut, repository: repository, logger: telemetry.logger)
+            opening: opening, signOut: signOut, deviceTrust: deviceTrust, repository: repository,
+            logger: telemetry.logger)
     }
 
     func addRoutes(to router: Router<BaseRequestContext>, security: ServiceSecurity, events: EventProducer) {
         let api = router.group("api/v1")
         RefreshController(refresh: refresh, signOut: signOut, verify: security.verifyToken).addRoutes(to: api)
-        MySessionsController(repository: repository, sessions: sessions, signOut: signOut).addRoutes(
-            to: api.authenticated(verify: security.verifyToken))
+        let mine = api.authenticated(verify: security.verifyToken)
+        MySessionsController(repository: repository, sessions: sessions, signOut: signOut).addRoutes(to: mine)
+        TrustedDeviceController(trust: deviceTrust).addRoutes(to: mine)
+        let admin = api.authenticated("admin", verify: security.verifyToken)
+        AdminSessionController(repository: repository, signOut: signOut).addRoutes(to: admin)
+        let tokens = TokenController(inspection: inspection, signOut: signOut, repository: repository)
+        tokens.addAdminRoutes(to: admin)
+        tokens.addPublicRoutes(to: api)
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
-        InternalController(opening: opening, signOut: signOut, repository: repository).addRoutes(to: internalOnly)
+        InternalController(opening: opening, signOut: signOut, deviceTrust: deviceTrust, repository: repository)
+            .addRoutes(to: internalOnly)
         events.controller.addRoutes(to: internalOnly)
         warmup.routes.addRoutes(to: internalOnly)
     }

@@ -68,6 +68,40 @@ package struct SignOut: Sendable {
         return try await end(others, of: identity.tenantID, .revokedByUser, actor, deadline)
     }
 
+    /// Those of these sessions that are alive and of the administrator's tenant end.
+    /// - Returns: how many sessions that were.
+    package func end(
+        these sessionIDs: [UUID], by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
+        try await end(.these(sessionIDs), of: identity.tenantID, .administrator, actor, deadline)
+    }
+
+    /// All sessions of a user in the administrator's tenant, one by one: what the same user has in another tenant, or
+    /// somebody else's user, is no business of the administrator's.
+    /// - Returns: how many sessions that were.
+    package func endAll(
+        of user: UUID, by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
+        try await end(
+            .all(user: user, except: nil, authenticatedUntil: nil), of: identity.tenantID, .administrator, actor,
+            deadline)
+    }
+
+    /// Everything of the administrator's tenant, the administrator's own sessions too.
+    /// - Returns: how many sessions that were.
+    package func endTenant(
+        by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
+        let now = now()
+        let ending = SessionEnding(
+            .these([]), tenantID: identity.tenantID, reason: .tenantRevoked, now: now,
+            revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
+        // As many rows as the tenant has sessions: it may take the whole of the request's time.
+        let (revocation, count) = try await repository.revokeTenant(identity.tenantID, ending, deadline: deadline)
+        announcer.announce([revocation])
+        return count
+    }
+
     /// A password was changed at a moment: what was signed in with the one before ends.
     @discardableResult
     package func passwordChanged(

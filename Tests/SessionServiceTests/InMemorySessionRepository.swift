@@ -5,19 +5,32 @@ import SessionService
 
 /// The sessions of a test that needs no database. The same suite runs on it and on PostgreSQL, so that a rule tested
 /// with it holds for the real store too.
-actor InMemorySessionRepository: SessionRepository {
+actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     private var sessions: [UUID: Session] = [:]
-    private var stored: [Revocation] = []
+    private var stored: [(revocation: Revocation, tenantID: UUID)] = []
+    private var trusted: [TrustedDevice] = []
 
-    func insert(_ session: Session, actor: SessionActor, deadline: Deadline) throws -> Session {
+    func insert(
+        _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
+    ) throws -> OpenedSession {
         if let present = sessions[session.id] {
             guard present.userID == session.userID, present.tenantID == session.tenantID else {
                 throw SessionError.sessionTaken
             }
-            return present
+            return OpenedSession(present)
+        }
+        let others = sessions(
+            of: session.userID, tenantID: session.tenantID, now: session.createdAt, deadline: deadline)
+        var ended: [Revocation] = []
+        if let limit, others.count >= limit.maximum {
+            guard limit.atLimit == .endOldest else { throw SessionError.limitReached }
+            let ending = SessionEnding(
+                .these(others.dropFirst(limit.maximum - 1).map(\.id)), tenantID: session.tenantID,
+                reason: .sessionLimit, now: session.createdAt, revokedUntil: limit.revokedUntil, actor: actor)
+            ended = revoke(ending, deadline: deadline)
         }
         sessions[session.id] = session
-        return session
+        return OpenedSession(session, ended: ended)
     }
 
     func refresh(
@@ -26,7 +39,8 @@ actor InMemorySessionRepository: SessionRepository {
         guard let session = sessions[token.sessionID] else { return .unknown }
         switch session.verdict(on: token.generation, at: now, grace: lifetime.grace) {
         case .rotate, .ahead:
-            let next = session.rotated(from: token.generation, at: now, lifetime: lifetime)
+            var next = session.rotated(from: token.generation, at: now, lifetime: lifetime)
+            next.lastIP = actor.ip ?? next.lastIP
             sessions[session.id] = next
             return .rotated(next)
         case .repeated: return .repeated(session)
@@ -73,15 +87,25 @@ actor InMemorySessionRepository: SessionRepository {
                 sequence: Int64(stored.count + 1), kind: .session, subjectID: session.id, issuedBefore: nil,
                 expiresAt: ending.revokedUntil)
         }
-        stored += revocations
+        stored += revocations.map { ($0, ending.tenantID) }
         return revocations
+    }
+
+    func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) -> (Revocation, Int) {
+        let alive = sessions.values.filter { $0.tenantID == tenantID && $0.isAlive(at: ending.now) }
+        for session in alive { sessions[session.id]?.end = Session.End(at: ending.now, reason: ending.reason) }
+        let tenant = Revocation(
+            sequence: Int64(stored.count + 1), kind: .tenant, subjectID: tenantID, issuedBefore: ending.now,
+            expiresAt: ending.revokedUntil)
+        stored.append((tenant, tenantID))
+        return (tenant, alive.count)
     }
 
     func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) -> [Revocation] {
         let user = Revocation(
             sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, issuedBefore: ending.now,
             expiresAt: ending.revokedUntil)
-        stored.append(user)
+        stored.append((user, ending.tenantID))
         return [user] + revoke(ending, deadline: deadline)
     }
 
@@ -95,7 +119,7 @@ actor InMemorySessionRepository: SessionRepository {
     }
 
     func revocations(after sequence: Int64, limit: Int, now: Date, deadline: Deadline) -> RevocationPage {
-        let found = stored.filter { $0.sequence > sequence && $0.expiresAt > now }.prefix(limit)
+        let found = stored.map(\.revocation).filter { $0.sequence > sequence && $0.expiresAt > now }.prefix(limit)
         let hasMore = found.count == limit
         return RevocationPage(
             revocations: Array(found), next: hasMore ? found.last?.sequence ?? sequence : Int64(stored.count),
@@ -104,9 +128,72 @@ actor InMemorySessionRepository: SessionRepository {
 
     func purge(now: Date, limit: Int, deadline: Deadline) -> Int { 0 }
 
+    // MARK: - Administration
+
+    func sessions(
+        _ filter: SessionFilter, tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
+    ) -> (sessions: [Session], total: Int) {
+        let found = sessions.values.filter { $0.tenantID == tenantID && filter.matches($0, at: now) }
+            .sorted { ($0.createdAt, $0.id.text) > ($1.createdAt, $1.id.text) }
+        return (Array(found.dropFirst(offset).prefix(limit)), found.count)
+    }
+
+    func statistics(of tenantID: UUID, now: Date, deadline: Deadline) -> SessionStatistics {
+        let ours = sessions.values.filter { $0.tenantID == tenantID }
+        let alive = ours.filter { $0.isAlive(at: now) }
+        func counted(_ names: [String]) -> [String: Int] { Dictionary(names.map { ($0, 1) }, uniquingKeysWith: +) }
+        return SessionStatistics(
+            activeSessions: alive.count, activeUsers: Set(alive.map(\.userID)).count,
+            byDevice: counted(alive.map(\.device)), openedToday: ours.count { $0.createdAt > now - 86_400 },
+            endedToday: counted(ours.compactMap(\.end).filter { $0.at > now - 86_400 }.map(\.reason.rawValue)))
+    }
+
+    func revocations(
+        of tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
+    ) -> (revocations: [Revocation], total: Int) {
+        let found = stored.filter { $0.tenantID == tenantID && $0.revocation.expiresAt > now }.map(\.revocation)
+            .sorted { $0.expiresAt > $1.expiresAt }
+        return (Array(found.dropFirst(offset).prefix(limit)), found.count)
+    }
+
+    // MARK: - Trusted devices
+
+    func add(_ device: TrustedDevice, event: DomainEvent, deadline: Deadline) {
+        trusted.insert(device, at: 0)
+        let users = trusted.filter { $0.userID == device.userID && $0.tenantID == device.tenantID }
+        let surplus = Set(users.dropFirst(TrustedDevice.maximumPerUser).map(\.id))
+        trusted.removeAll { surplus.contains($0.id) }
+    }
+
+    func devices(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) -> [TrustedDevice] {
+        trusted.filter { $0.userID == userID && $0.tenantID == tenantID && $0.expiresAt > now }
+    }
+
+    func use(_ tokenHash: [UInt8], of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) -> Bool {
+        let found = trusted.firstIndex {
+            $0.tokenHash == tokenHash && $0.userID == userID && $0.tenantID == tenantID && $0.expiresAt > now
+        }
+        guard let found else { return false }
+        trusted[found].lastUsedAt = now
+        return true
+    }
+
+    func forget(_ id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Int {
+        let before = trusted.count
+        trusted.removeAll { $0.userID == userID && $0.tenantID == tenantID && ($0.id == id || id == nil) }
+        return before - trusted.count
+    }
+
+    func purgeDevices(now: Date, limit: Int, deadline: Deadline) -> Int {
+        let before = trusted.count
+        trusted.removeAll { $0.expiresAt < now }
+        return before - trusted.count
+    }
+
     private static func matches(_ session: Session, _ selection: SessionSelection) -> Bool {
         switch selection {
         case .one(let id): session.id == id
+        case .these(let ids): ids.contains(session.id)
         case .oneOf(let user, let id): session.id == id && session.userID == user
         case .all(let user, let except, let until):
             session.userID == user && session.id != except

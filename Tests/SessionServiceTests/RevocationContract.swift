@@ -27,8 +27,9 @@ struct RevocationContract {
         let ann = Example.user()
         let before = try await opened(in: repository, of: ann)
         let after = try await repository.insert(
-            Example.session(of: ann, authenticatedAt: Example.now + 60), actor: Example.actor,
-            deadline: Example.deadline)
+            Example.session(of: ann, authenticatedAt: Example.now + 60), limit: nil, actor: Example.actor,
+            deadline: Example.deadline
+        ).session
         let ended = try await repository.revoke(
             Example.ending(.all(user: ann.id, except: nil, authenticatedUntil: Example.now + 30)),
             deadline: Example.deadline)

@@ -10,8 +10,12 @@ struct SessionRepositoryContract {
     func opensOnce(store: SessionStore) async throws {
         let repository = try await store.make()
         let session = Example.session(of: Example.user())
-        let first = try await repository.insert(session, actor: Example.actor, deadline: Example.deadline)
-        let again = try await repository.insert(session, actor: Example.actor, deadline: Example.deadline)
+        let first = try await repository.insert(
+            session, limit: nil, actor: Example.actor, deadline: Example.deadline
+        ).session
+        let again = try await repository.insert(
+            session, limit: nil, actor: Example.actor, deadline: Example.deadline
+        ).session
         #expect(first == session)
         #expect(again == session)
         var stranger = Example.session(of: Example.user())
@@ -19,7 +23,8 @@ struct SessionRepositoryContract {
             id: session.id, user: stranger.user, methods: [], authenticatedAt: Example.now, mustChangePassword: false,
             userAgent: nil, ip: nil, origin: .login, lifetime: Example.lifetime, now: Example.now)
         await #expect(throws: SessionError.sessionTaken) {
-            _ = try await repository.insert(stranger, actor: Example.actor, deadline: Example.deadline)
+            _ = try await repository.insert(
+                stranger, limit: nil, actor: Example.actor, deadline: Example.deadline)
         }
     }
 
@@ -147,7 +152,8 @@ struct SessionRepositoryContract {
 
 func opened(in repository: any SessionRepository, of user: UserSnapshot = Example.user()) async throws -> Session {
     try await repository.insert(
-        Example.session(of: user), actor: Example.actor, deadline: Example.deadline)
+        Example.session(of: user), limit: nil, actor: Example.actor, deadline: Example.deadline
+    ).session
 }
 
 func refresh(

@@ -52,3 +52,23 @@ struct SessionRuleTests {
         #expect(kept.contains { $0.id == sessions.last?.id })
     }
 }
+
+@Suite("The network of an address")
+struct OriginNetworkTests {
+    @Test(
+        "is what people recognise, and less than the address",
+        arguments: [
+            ("203.0.113.77", "203.0.113.0/24"), ("2001:db8:7:1::9", "2001:db8:7::/48"), ("::1", "0:0:0::/48"),
+            ("2001:db8::", "2001:db8:0::/48"), ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ])
+    func networks(address: String, network: String) {
+        #expect(OriginNetwork.of(address) == network)
+    }
+
+    @Test(
+        "is unknown for what is no address",
+        arguments: ["", "1.2.3", "1.2.3.400", "a:b", "1:2:3:4:5:6:7:8:9", "x::1", "localhost"])
+    func rubbish(text: String) {
+        #expect(OriginNetwork.of(text) == nil)
+    }
+}

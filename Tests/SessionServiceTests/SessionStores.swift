@@ -10,7 +10,7 @@ import TestSupport
 enum SessionStore: String, CaseIterable, Sendable {
     case memory, postgres
 
-    func make() async throws -> any SessionRepository {
+    func make() async throws -> any SessionRepository & TrustedDeviceRepository {
         switch self {
         case .memory: InMemorySessionRepository()
         case .postgres: PostgresSessionRepository(database: try await Self.database())

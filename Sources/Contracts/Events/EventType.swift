@@ -59,6 +59,8 @@ extension EventType {
     package static let rotationUndone = EventType(rawValue: "session.rotation.undone")
     /// Its `data` holds the `Revocation` that every verifier applies.
     package static let sessionRevoked = EventType(rawValue: "session.revoked")
+    package static let deviceTrusted = EventType(rawValue: "session.device.trusted")
+    package static let deviceForgotten = EventType(rawValue: "session.device.forgotten")
     package static let sessionExpired = EventType(rawValue: "session.expired")
     /// A refresh token older than the last two was presented: its family has been revoked.
     package static let refreshTokenReused = EventType(rawValue: "session.refresh_token.reused")
@@ -77,6 +79,7 @@ extension EventType {
     package static let passkeyRemoved = EventType(rawValue: "mfa.passkey.removed")
     package static let profileUpdated = EventType(rawValue: "profile.updated")
     package static let profileDeleted = EventType(rawValue: "profile.deleted")
+    package static let customFieldsChanged = EventType(rawValue: "profile.custom_fields.changed")
     package static let avatarChanged = EventType(rawValue: "profile.avatar.changed")
 }
 

@@ -1,0 +1,97 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+import Postgres
+
+extension PostgresSessionRepository {
+    package func sessions(
+        _ filter: SessionFilter, tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
+    ) async throws -> (sessions: [Session], total: Int) {
+        let found: SQL = "FROM sessions s WHERE \(Self.condition(filter, tenantID: tenantID, now: now))"
+        return try await database.withConnection(deadline: deadline) { connection in
+            let rows = try await connection.query(
+                """
+                SELECT \(Self.columns) \(found)
+                ORDER BY s.created_at DESC, s.id DESC OFFSET \(offset) LIMIT \(limit)
+                """)
+            let total = try await connection.query("SELECT count(*) AS total \(found)").first?.decode(Int.self, "total")
+            return (try rows.map(Session.init(row:)), total ?? 0)
+        }
+    }
+
+    private static func condition(_ filter: SessionFilter, tenantID: UUID, now: Date) -> SQL {
+        var all: [SQL] = ["s.tenant_id = \(tenantID)"]
+        switch filter.status {
+        case .active: all.append("s.revoked_at IS NULL AND s.idle_expires_at > \(now)")
+        case .revoked: all.append("s.revoked_at IS NOT NULL")
+        case .expired: all.append("s.revoked_at IS NULL AND s.idle_expires_at <= \(now)")
+        case .all: break
+        }
+        if let user = filter.userID { all.append("s.user_id = \(user)") }
+        if let ip = filter.ip { all.append("(s.ip = \(ip) OR s.last_ip = \(ip))") }
+        if let device = filter.device { all.append("strpos(lower(s.device), lower(\(device)::text)) > 0") }
+        return SQL(joining: all, separator: " AND ")
+    }
+
+    package func statistics(of tenantID: UUID, now: Date, deadline: Deadline) async throws -> SessionStatistics {
+        let alive: SQL = "tenant_id = \(tenantID) AND revoked_at IS NULL AND idle_expires_at > \(now)"
+        let yesterday = now - 86_400
+        return try await database.withConnection(deadline: deadline) { connection in
+            func counts(_ sql: SQL) async throws -> [String: Int] {
+                var counts: [String: Int] = [:]
+                for row in try await connection.query(sql) {
+                    let name = try row.decode(String.self, "name")
+                    counts[name] = try row.decode(Int.self, "count")
+                }
+                return counts
+            }
+            let totals = try await connection.query(
+                """
+                SELECT count(*) AS sessions, count(DISTINCT user_id) AS users,
+                    (SELECT count(*) FROM sessions WHERE tenant_id = \(tenantID) AND created_at > \(yesterday)) AS opened
+                FROM sessions WHERE \(alive)
+                """
+            ).first
+            return SessionStatistics(
+                activeSessions: try totals?.decode(Int.self, "sessions") ?? 0,
+                activeUsers: try totals?.decode(Int.self, "users") ?? 0,
+                byDevice: try await counts(
+                    """
+                    SELECT device AS name, count(*) AS count FROM sessions WHERE \(alive)
+                    GROUP BY device ORDER BY count DESC LIMIT 50
+                    """),
+                openedToday: try totals?.decode(Int.self, "opened") ?? 0,
+                endedToday: try await counts(
+                    """
+                    SELECT revoked_reason AS name, count(*) AS count FROM sessions
+                    WHERE tenant_id = \(tenantID) AND revoked_at > \(yesterday) GROUP BY revoked_reason
+                    """))
+        }
+    }
+
+    package func revocations(
+        of tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
+    ) async throws -> (revocations: [Revocation], total: Int) {
+        let found: SQL = "FROM revocations WHERE tenant_id = \(tenantID) AND expires_at > \(now)"
+        return try await database.withConnection(deadline: deadline) { connection in
+            let rows = try await connection.query(
+                """
+                SELECT sequence, kind, subject, issued_before, expires_at \(found)
+                ORDER BY expires_at DESC, id OFFSET \(offset) LIMIT \(limit)
+                """)
+            let total = try await connection.query("SELECT count(*) AS total \(found)").first?.decode(Int.self, "total")
+            return (try rows.map(Revocation.init(row:)), total ?? 0)
+        }
+    }
+}
+
+extension Revocation {
+    init(row: PostgresRow) throws {
+        self.init(
+            sequence: try row.decode(Int64.self, "sequence"),
+            kind: Kind(rawValue: try row.decode(String.self, "kind")) ?? .session,
+            subjectID: try row.decode(UUID.self, "subject"),
+            issuedBefore: try row.decode(Date?.self, "issued_before"),
+            expiresAt: try row.decode(Date.self, "expires_at"))
+    }
+}

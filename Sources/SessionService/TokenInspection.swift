@@ -1,0 +1,46 @@
+package import ConnectionKit
+import Contracts
+package import Foundation
+package import MicroMiddleware
+
+/// What a token says and whether it may be used (RFC 7662), and the end of the session that it belongs to (RFC 7009).
+package struct TokenInspection: Sendable {
+    /// A token as it was given, understood.
+    package enum Finding: Sendable {
+        case access(AccessTokenClaims)
+        /// A refresh token whose session lives and has not been refreshed with a later one.
+        case refresh(RefreshToken, Session)
+    }
+
+    let repository: any SessionRepository
+    let codec: RefreshTokenCodec
+    let verify: AuthenticationMiddleware.Verify
+    let lifetime: SessionLifetime
+    let now: @Sendable () -> Date
+
+    package init(
+        repository: any SessionRepository, codec: RefreshTokenCodec, verify: @escaping AuthenticationMiddleware.Verify,
+        lifetime: SessionLifetime, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.repository = repository
+        self.codec = codec
+        self.verify = verify
+        self.lifetime = lifetime
+        self.now = now
+    }
+
+    /// What an active token of the tenant is; nil for everything else, whatever the reason: RFC 7662, section 2.2.
+    package func inspect(_ text: String, tenantID: UUID, deadline: Deadline) async throws -> Finding? {
+        if let claims = try? verify(text) {
+            return claims.tenantID == tenantID ? .access(claims) : nil
+        }
+        guard let token = try? codec.decode(text),
+            let session = try await repository.session(
+                token.sessionID, tenantID: tenantID, deadline: deadline.forStatement)
+        else { return nil }
+        switch session.verdict(on: Int64(token.generation), at: now(), grace: lifetime.grace) {
+        case .rotate, .repeated, .ahead: return .refresh(token, session)
+        case .reused, .revoked, .expired: return nil
+        }
+    }
+}
