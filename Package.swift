@@ -97,6 +97,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", path: "Sources/CHiredis"),
         .systemLibrary(name: "CRabbitMQ", path: "Sources/CRabbitMQ"),
         .systemLibrary(name: "CSodium", path: "Sources/CSodium"),
+        .systemLibrary(name: "CImages", path: "Sources/CImages"),
 
         // The one C source of ours: memory that libsodium hashes in, which only an interposed mmap can give it.
         .target(name: "CLentMemory"),
@@ -106,6 +107,7 @@ let package = Package(
         library("Postgres", ["CLibPQ", "ConnectionKit", crypto, logging, lifecycle]),
         library("Redis", ["CHiredis", "ConnectionKit", collections, logging, lifecycle]),
         library("RabbitMQ", ["CRabbitMQ", "ConnectionKit", collections, logging, lifecycle]),
+        library("Images", ["CImages", "ConnectionKit"]),
         library("Passwords", ["CSodium", "CLentMemory", "ConnectionKit", logging]),
 
         // What every service shares, and what services say to each other.
@@ -122,7 +124,7 @@ let package = Package(
         // The services.
         library("IdentityService", serviceDependencies + ["Passwords"]),
         library("SessionService", serviceDependencies + [crypto]),
-        library("ProfileService", serviceDependencies),
+        library("ProfileService", serviceDependencies + ["Images", crypto]),
         library("MFAService", serviceDependencies),
         library("AuditService", serviceDependencies + [crypto]),
         library(
@@ -172,6 +174,7 @@ let package = Package(
         tests("Postgres", ["Postgres", "ConnectionKit", lifecycle, logging]),
         tests("Redis", ["Redis", "ConnectionKit", logging]),
         tests("RabbitMQ", ["RabbitMQ", "ConnectionKit", lifecycle, logging]),
+        tests("Images", ["Images", "ConnectionKit"]),
         tests("Passwords", ["Passwords", "ConnectionKit"]),
         tests(
             "MicroMiddleware",
@@ -199,7 +202,7 @@ let package = Package(
         tests(
             "ProfileService",
             [
-                "ProfileService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", logging,
+                "ProfileService", "MicroMiddleware", "Contracts", "ConnectionKit", "Images", "Postgres", logging,
             ]),
         tests(
             "AuditService",

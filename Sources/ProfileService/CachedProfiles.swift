@@ -37,4 +37,14 @@ package struct CachedProfiles: Sendable {
                 userID, tenantID: tenantID, expected: expected, event: event, deadline: deadline, change)
         }
     }
+
+    /// As ``ProfileRepository/setAvatar(_:of:tenantID:expected:event:deadline:)``, likewise.
+    package func setAvatar(
+        _ avatar: Avatar?, of userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline
+    ) async throws -> Profile {
+        try await cache.changing(userID, in: tenantID) {
+            try await repository.setAvatar(
+                avatar, of: userID, tenantID: tenantID, expected: expected, event: event, deadline: deadline)
+        }
+    }
 }

@@ -25,6 +25,22 @@ package struct PostgresProfileRepository: ProfileRepository {
         _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
         _ change: @Sendable (inout Profile) throws -> Void
     ) async throws -> Profile {
+        try await self.change(
+            userID, tenantID: tenantID, expected: expected, event: event, deadline: deadline, change
+        ) { profile, before, connection in
+            // The picture goes with the field that leads to it.
+            guard let address = before.fields[.avatarURL], profile.fields[.avatarURL] != address else { return }
+            try await connection.query(
+                "DELETE FROM avatars WHERE user_id = \(userID) AND tenant_id = \(tenantID)")
+        }
+    }
+
+    /// As the public one; `finish` writes what else belongs to the change, in the same transaction.
+    func change(
+        _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
+        _ change: @Sendable (inout Profile) throws -> Void,
+        finish: @Sendable (Profile, _ before: Profile, PostgresConnection) async throws -> Void
+    ) async throws -> Profile {
         let changed = try await database.withTransaction(deadline: deadline) { connection in
             try await connection.query(
                 """
@@ -38,6 +54,7 @@ package struct PostgresProfileRepository: ProfileRepository {
             guard let row else { throw ProfileError.unknown }
             var profile = try Profile(row: row)
             guard expected == nil || expected == profile.version else { throw ProfileError.stale }
+            let before = profile
             try change(&profile)
             profile.version += 1
             try await connection.query(
@@ -47,6 +64,7 @@ package struct PostgresProfileRepository: ProfileRepository {
                     privacy = \(try Self.json(profile.privacy))::jsonb, updated_at = now()
                 WHERE user_id = \(userID) AND tenant_id = \(tenantID)
                 """)
+            try await finish(profile, before, connection)
             try await outbox.append(event, on: connection)
             return profile
         }
@@ -75,7 +93,7 @@ package struct PostgresProfileRepository: ProfileRepository {
     private static let columns: SQL =
         "user_id, tenant_id, version, fields::text, preferences::text, privacy::text"
 
-    private static func json(_ value: some Encodable) throws -> String {
+    static func json(_ value: some Encodable) throws -> String {
         String(decoding: try StrictJSON.encode(value), as: UTF8.self)
     }
 }

@@ -88,6 +88,7 @@ struct ProfileController: Sendable {
         _ = try Self.ownID(context)
         let changes = try await request.decode(as: FieldChanges.self, context: context)
         try changes.validate(now: now())
+        try await validateCustomFields(changes, context)
         let profile = try await change(.profileUpdated, changes.names, request, context) { changes.apply(to: &$0) }
         return try answer(profile, Self.fields, request, context)
     }
@@ -131,16 +132,39 @@ struct ProfileController: Sendable {
         _ type: EventType, _ names: String, _ request: Request, _ context: AuthenticatedRequestContext,
         _ change: @Sendable (inout Profile) throws -> Void
     ) async throws -> Profile {
-        let (identity, id) = (context.identity, try Self.ownID(context))
-        let event = try DomainEvent(
-            type: type, subject: id.text, tenantID: identity.tenantID, time: now(),
+        try await profiles.change(
+            try Self.ownID(context), tenantID: context.identity.tenantID,
+            expected: try EntityTag.expectedVersion(request), event: try Self.event(type, names, at: now(), context),
+            deadline: context.deadline.forStatement, change)
+    }
+
+    /// Where the tenant has said what its custom fields are, they are as it says.
+    private func validateCustomFields(_ changes: FieldChanges, _ context: AuthenticatedRequestContext) async throws {
+        let values: [String: Scalar]
+        if case .map(let given)? = changes.values[.customFields] {
+            values = given
+        } else if changes.cleared.contains(.customFields) {
+            values = [:]
+        } else {
+            return
+        }
+        let schema = try await repository.customFields(
+            of: context.identity.tenantID, deadline: context.deadline.forStatement)
+        let violations = schema?.violations(values) ?? []
+        guard violations.isEmpty else { throw ProfileError.invalid(violations) }
+    }
+
+    /// What a user did to their own profile.
+    static func event(
+        _ type: EventType, _ names: String, at time: Date, _ context: AuthenticatedRequestContext
+    ) throws -> DomainEvent {
+        let identity = context.identity
+        return try DomainEvent(
+            type: type, subject: identity.subject.text, tenantID: identity.tenantID, time: time,
             data: EventDetail(
                 actorID: identity.subject, actorType: "user", sessionID: identity.sessionID,
                 ip: context.clientAddress, userAgent: context.userAgent, requestID: context.requestID,
                 status: .success, details: ["fields": names]))
-        return try await profiles.change(
-            id, tenantID: identity.tenantID, expected: try EntityTag.expectedVersion(request), event: event,
-            deadline: context.deadline.forStatement, change)
     }
 
     private func answer(
@@ -152,7 +176,7 @@ struct ProfileController: Sendable {
         return response
     }
 
-    private static func ownID(_ context: AuthenticatedRequestContext) throws -> UUID {
+    static func ownID(_ context: AuthenticatedRequestContext) throws -> UUID {
         guard let id = context.parameters.get("user_id", as: UUID.self), id == context.identity.subject else {
             throw ProfileError.unknown
         }
@@ -162,5 +186,5 @@ struct ProfileController: Sendable {
 
 extension Deadline {
     /// One statement or short transaction: a dead database is admitted within a second.
-    fileprivate var forStatement: Deadline { capped(at: .milliseconds(900)) }
+    var forStatement: Deadline { capped(at: .milliseconds(900)) }
 }

@@ -24,4 +24,23 @@ package protocol ProfileRepository: Sendable {
     func search(
         _ text: String, tenantID: UUID, offset: Int, limit: Int, deadline: Deadline
     ) async throws -> (profiles: [Profile], total: Int)
+
+    /// A user's picture, and who may see it beside them; nil where there is none.
+    func avatar(
+        of userID: UUID, tenantID: UUID, deadline: Deadline
+    ) async throws -> (avatar: Avatar, visibility: Visibility)?
+
+    /// Puts or removes a picture, and its address into the field `avatar_url`, as ``change(_:tenantID:expected:event:deadline:_:)``.
+    /// Whatever else changes that field removes the picture.
+    func setAvatar(
+        _ avatar: Avatar?, of userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline
+    ) async throws -> Profile
+
+    /// What custom fields a tenant has; nil where it has never said, and any are taken.
+    func customFields(of tenantID: UUID, deadline: Deadline) async throws -> CustomFieldSchema?
+
+    /// Replaces what custom fields a tenant has, or forgets it. Profiles stay as they are until they are changed.
+    func setCustomFields(
+        _ schema: CustomFieldSchema?, of tenantID: UUID, event: DomainEvent, deadline: Deadline
+    ) async throws
 }

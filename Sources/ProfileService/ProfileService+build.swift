@@ -1,5 +1,6 @@
 import Contracts
 import Hummingbird
+import Images
 package import MicroMiddleware
 import Postgres
 import RabbitMQ
@@ -36,8 +37,11 @@ package func buildProfileService(
     let api = router.group("api/v1")
     let repository = PostgresProfileRepository(database: database, outbox: events.outbox)
     let profiles = CachedProfiles(repository, cache: warmup.caching("profile"))
-    ProfileController(repository: repository, profiles: profiles).addRoutes(
-        to: api.authenticated(verify: security.verifyToken))
+    let authenticated = api.authenticated(verify: security.verifyToken)
+    ProfileController(repository: repository, profiles: profiles).addRoutes(to: authenticated)
+    AvatarController(repository: repository, profiles: profiles, workshop: ImageWorkshop()).addRoutes(
+        to: authenticated)
+    CustomFieldController(repository: repository).addRoutes(to: authenticated)
     let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
     events.controller.addRoutes(to: internalOnly)
     warmup.routes.addRoutes(to: internalOnly)

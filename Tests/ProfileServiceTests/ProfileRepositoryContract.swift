@@ -69,6 +69,53 @@ struct ProfileRepositoryContract {
         }
     }
 
+    @Test("keeps a picture until something else takes its field", arguments: ProfileStore.allCases)
+    func avatars(store: ProfileStore) async throws {
+        let repository = try await store.make()
+        let avatar = Avatar(contentType: "image/png", width: 3, height: 2, bytes: [1, 2, 3])
+        func put(_ avatar: Avatar?) async throws -> Profile {
+            let event = try DomainEvent(
+                type: .avatarChanged, subject: user.text, tenantID: tenant, data: EventDetail())
+            return try await repository.setAvatar(
+                avatar, of: user, tenantID: tenant, expected: nil, event: event, deadline: soon)
+        }
+        func kept(in tenant: UUID) async throws -> Avatar? {
+            try await repository.avatar(of: user, tenantID: tenant, deadline: soon)?.avatar
+        }
+        let profile = try await put(avatar)
+        #expect(profile.fields[.avatarURL] == .text(avatar.address(of: user)) && profile.version == 1)
+        #expect(try await kept(in: tenant) == avatar)
+        #expect(try await kept(in: UUID.v7()) == nil)
+        _ = try await change(in: repository) { $0.privacy[.avatarURL] = .private }
+        #expect(try await repository.avatar(of: user, tenantID: tenant, deadline: soon)?.visibility == .private)
+        _ = try await change(in: repository) { $0.fields[.avatarURL] = .text("https://example.org/a.png") }
+        #expect(try await kept(in: tenant) == nil)
+        _ = try await put(avatar)
+        _ = try await put(nil)
+        #expect(try await kept(in: tenant) == nil)
+        _ = try await put(avatar)
+        _ = try await change(in: repository) { $0.erase() }
+        #expect(try await kept(in: tenant) == nil)
+    }
+
+    @Test("keeps what a tenant's custom fields are", arguments: ProfileStore.allCases)
+    func customFields(store: ProfileStore) async throws {
+        let repository = try await store.make()
+        let event = try DomainEvent(
+            type: .customFieldsChanged, subject: tenant.text, tenantID: tenant, data: EventDetail())
+        let schema = CustomFieldSchema(fields: [
+            "team": CustomField(type: .string, isRequired: true, options: [.text("blue"), .text("red")])
+        ])
+        #expect(try await repository.customFields(of: tenant, deadline: soon) == nil)
+        try await repository.setCustomFields(schema, of: tenant, event: event, deadline: soon)
+        #expect(try await repository.customFields(of: tenant, deadline: soon) == schema)
+        #expect(try await repository.customFields(of: UUID.v7(), deadline: soon) == nil)
+        let second = try DomainEvent(
+            type: .customFieldsChanged, subject: tenant.text, tenantID: tenant, data: EventDetail())
+        try await repository.setCustomFields(nil, of: tenant, event: second, deadline: soon)
+        #expect(try await repository.customFields(of: tenant, deadline: soon) == nil)
+    }
+
     @Test("records an event with each change, and none with a change that is refused")
     func events() async throws {
         let database = try await ProfileStore.database()

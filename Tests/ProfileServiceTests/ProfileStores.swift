@@ -34,6 +34,8 @@ enum ProfileStore: String, CaseIterable, Sendable {
 /// Profiles in memory, by the same rules.
 actor InMemoryProfileRepository: ProfileRepository {
     private var profiles: [UUID: Profile] = [:]
+    private var avatars: [UUID: Avatar] = [:]
+    private var schemas: [UUID: CustomFieldSchema] = [:]
 
     func profile(of userID: UUID, tenantID: UUID, deadline: Deadline) -> Profile? {
         profiles[userID].flatMap { $0.tenantID == tenantID ? $0 : nil }
@@ -46,10 +48,41 @@ actor InMemoryProfileRepository: ProfileRepository {
         var profile = profiles[userID] ?? Profile(userID: userID, tenantID: tenantID)
         guard profile.tenantID == tenantID else { throw ProfileError.unknown }
         guard expected == nil || expected == profile.version else { throw ProfileError.stale }
+        let address = profile.fields[.avatarURL]
         try change(&profile)
         profile.version += 1
         profiles[userID] = profile
+        if let address, profile.fields[.avatarURL] != address { avatars[userID] = nil }
         return profile
+    }
+
+    func avatar(
+        of userID: UUID, tenantID: UUID, deadline: Deadline
+    ) -> (avatar: Avatar, visibility: Visibility)? {
+        guard let avatar = avatars[userID], let profile = profiles[userID], profile.tenantID == tenantID else {
+            return nil
+        }
+        return (avatar, profile.visibility(of: .avatarURL))
+    }
+
+    func setAvatar(
+        _ avatar: Avatar?, of userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline
+    ) throws -> Profile {
+        let profile = try change(
+            userID, tenantID: tenantID, expected: expected, event: event, deadline: deadline
+        ) {
+            $0.fields[.avatarURL] = avatar.map { .text($0.address(of: userID)) }
+        }
+        avatars[userID] = avatar
+        return profile
+    }
+
+    func customFields(of tenantID: UUID, deadline: Deadline) -> CustomFieldSchema? { schemas[tenantID] }
+
+    func setCustomFields(
+        _ schema: CustomFieldSchema?, of tenantID: UUID, event: DomainEvent, deadline: Deadline
+    ) {
+        schemas[tenantID] = schema
     }
 
     func search(

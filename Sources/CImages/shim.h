@@ -1,0 +1,4 @@
+#include <png.h>
+#include <turbojpeg.h>
+#include <webp/decode.h>
+#include <webp/encode.h>
