@@ -31,7 +31,7 @@ package struct SessionSummary: Sendable, Hashable, Codable {
 /// to whatever the cache says. Only when a session was used last may be as old as ``lifetime``.
 package struct CachedSessions: Sendable {
     /// How long a list is kept.
-    package static let lifetime = Duration.seconds(15)
+    package static let lifetime = Duration.seconds(60)
 
     private let repository: any SessionRepository
     private let revocations: RevocationSet

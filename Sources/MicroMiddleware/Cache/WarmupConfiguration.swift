@@ -54,7 +54,7 @@ package struct WarmupConfiguration: Sendable {
 
 extension ConfigurationKey<Duration> {
     static let cacheLifetime = duration(
-        "cache.lifetime", default: .seconds(60), in: .seconds(1) ... .seconds(3_600),
+        "cache.lifetime", default: .seconds(300), in: .seconds(1) ... .seconds(3_600),
         "How long a value stays cached, and so how old one may be whose change Redis could not be told of.")
     static let cacheLocalLifetime = duration(
         "cache.local_lifetime", default: .milliseconds(500), in: .zero ... .seconds(10),

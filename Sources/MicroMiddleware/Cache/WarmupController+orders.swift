@@ -58,49 +58,4 @@ extension WarmupController {
                 history: state.history)
         }
     }
-
-    // MARK: - Preloading
-
-    /// The ramp whose hot keys are not yet loaded by this process.
-    func preloadingDue() -> Date? {
-        state.withLock { state in
-            guard state.warmup.ramp.stage == .first, let started = state.warmup.ramp.started,
-                state.preloadedIn != started
-            else { return nil }
-            state.preloadedIn = started
-            state.preloaded = 0
-            return started
-        }
-    }
-
-    /// Loads the keys that were asked for most, the first first, no faster than the database bears, for as long as the ramp
-    /// lasts. One replica does it.
-    func preload(startedAt started: Date) async {
-        // Without Redis there is nowhere to load into that others would see.
-        guard (try? await exchange.takePreloading(of: started, deadline: .after(Self.timeout))) == true else { return }
-        let keys: [HotKey]
-        do {
-            keys = try await hotKeys.top(deadline: .after(Self.timeout * 10))
-        } catch {
-            logger.warning("the hot keys cannot be read: nothing is preloaded", metadata: ["error": "\(error)"])
-            return
-        }
-        let pause = Duration.seconds(1) / configuration.preloadRate
-        var next = ContinuousClock.now
-        for key in keys {
-            guard !Task.isCancelled, startedAt == started else { return }
-            while state.withLock({ $0.load == .high }), startedAt == started, !Task.isCancelled {
-                try? await Task.sleep(for: configuration.interval)
-            }
-            do {
-                try await cache.preload(key)
-                state.withLock { $0.preloaded += 1 }
-            } catch {
-                logger.debug("a hot key was not preloaded", metadata: ["error": "\(error)"])
-            }
-            next = max(next + pause, .now - .seconds(1))
-            try? await Task.sleep(until: next, clock: .continuous)
-        }
-        logger.notice("\(state.withLock { $0.preloaded }) of \(keys.count) hot keys are loaded")
-    }
 }

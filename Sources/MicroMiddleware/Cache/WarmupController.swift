@@ -54,6 +54,7 @@ package final class WarmupController: Service, Sendable {
     let now: @Sendable () -> Date
     let state = Mutex(State())
     private let admission = Mutex(WarmupAdmission(share: 100, started: .distantPast))
+    private let guests = WarmupGuests()
 
     /// - Parameters:
     ///   - onCacheLost: brings back what Redis held beside the cache, before anybody is admitted by the ramp.
@@ -75,7 +76,9 @@ package final class WarmupController: Service, Sendable {
         hotKeys = HotKeyStore(database, limit: configuration.hotKeyLimit)
         self.metrics = WarmupMetrics(metrics)
         cache.setGate(
-            { [weak self] user in self?.present.admits(user.text, .login) ?? true },
+            { [weak self, guests] user in
+                self?.present.admits(user.text, .login) != false || guests.contains(user)
+            },
             onRefusal: { [weak self] in self?.countRefusal() })
     }
 
@@ -87,8 +90,18 @@ package final class WarmupController: Service, Sendable {
     /// Whether all are admitted.
     package var isOpen: Bool { admission.withLock { $0.share >= 100 } }
 
-    /// Since when a ramp runs.
-    var startedAt: Date? { state.withLock { $0.warmup.ramp.stage == .idle ? nil : $0.warmup.ramp.started } }
+    /// Since when a ramp runs, in whole seconds, as tokens count.
+    var startedAt: Date? {
+        let started = state.withLock { $0.warmup.ramp.stage == .idle ? nil : $0.warmup.ramp.started }
+        return started.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded(.down)) }
+    }
+
+    /// Whether the holder of a token signed in since the ramp began: whoever was let in then stays in, whatever they do.
+    func isGuest(_ claims: AccessTokenClaims) -> Bool {
+        guard let started = startedAt, claims.authenticatedAt >= started else { return false }
+        guests.add(claims.subject, of: started)
+        return true
+    }
 
     func countRefusal() {
         metrics.refused.increment()
@@ -119,7 +132,7 @@ package final class WarmupController: Service, Sendable {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
                 await look()
-                if let started = preloadingDue() { group.addTask { await self.preload(startedAt: started) } }
+                if let started = preloadingDue() { group.addTask { await self.preload(in: started) } }
                 try? await Task.sleep(for: configuration.interval)
             }
         }

@@ -115,10 +115,20 @@ package struct WarmupExchange: Sendable {
         return sum
     }
 
-    /// Whether this replica is the one that preloads in the ramp which began then.
-    package func takePreloading(of started: Date, deadline: Deadline) async throws(RedisError) -> Bool {
-        try await redis.set(
-            prefix + "preloading:\(Int(started.timeIntervalSince1970 * 1_000))", RedisArgument(replica),
-            expiry: .seconds(3_600), onlyIfAbsent: true, deadline: deadline)
+    /// How long a replica that preloads may say nothing before another one takes over.
+    private static let preloaderLife = Duration.seconds(10)
+
+    /// Whether this replica is the one that preloads, from now on for ten seconds.
+    package func takePreloading(deadline: Deadline) async throws(RedisError) -> Bool {
+        let answer = try await redis.eval(
+            """
+            local present = redis.call('GET', KEYS[1])
+            if present and present ~= ARGV[1] then return 0 end
+            redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+            return 1
+            """, keys: [prefix + "preloader"],
+            arguments: [RedisArgument(replica), RedisArgument(Int(Self.preloaderLife / .milliseconds(1)))],
+            deadline: deadline)
+        return answer.integer == 1
     }
 }

@@ -31,6 +31,12 @@ package struct WarmupMiddleware: RouterMiddleware {
             return try await next(request, context)
         }
         var request = request
+        if let token = AuthenticationMiddleware.bearer(request.headers[.authorization]),
+            let claims = try? verify(token),
+            controller.isGuest(claims)
+        {
+            return try await next(request, context)
+        }
         if priority != .verify, let who = try await person(of: &request, context: context) {
             guard controller.present.admits(who, priority) else {
                 controller.countRefusal()

@@ -92,6 +92,24 @@ struct WarmupMiddlewareTests {
         }
     }
 
+    @Test("Whoever signed in since the ramp began is in, for what can wait too")
+    func guests() async throws {
+        // The token of the fixture says that its holder signed in just now, long before the ramp, whose clock is in the future.
+        try await warming(["warmup.first_share": "1"]) { client, controller in
+            var answers: Set<Int> = []
+            for _ in 0..<3 {
+                answers.insert(Int(try await client.ask(.get, "/api/v1/admin/users", token: "good").status.code))
+            }
+            let isIn = controller.present.admits(ServiceFixture.user.text, .other)
+            #expect(answers == [isIn ? 200 : 503])
+            try await controller.skip(by: "ann", at: clock.now())
+            try await controller.start(reason: "again", by: "ann", at: Date(timeIntervalSinceNow: -60))
+            #expect(controller.present.share == 1)
+            let answer = try await client.ask(.get, "/api/v1/admin/users", token: "good")
+            #expect(answer.status == .ok)
+        }
+    }
+
     @Test("A body that is no JSON, or of no shape, is left for the handler to refuse")
     func rubbish() async throws {
         try await warming(["warmup.first_share": "1"]) { client, _ in
