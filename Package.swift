@@ -151,7 +151,8 @@ let package = Package(
             "Bench",
             [
                 "AuditService", "ConnectionKit", "Contracts", "Gateway", "LocalStack", "MicroMiddleware", "Passwords",
-                "Postgres", crypto, httpClient, hummingbird, httpTypes, lifecycle, logging, subprocess, system,
+                "Postgres", "Recovery", "Redis", crypto, httpClient, hummingbird, httpTypes, lifecycle, logging,
+                subprocess, system,
             ] + nio),
         .executableTarget(
             name: "authms",

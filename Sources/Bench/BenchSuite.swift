@@ -10,11 +10,15 @@ package struct BenchSuite {
 
     /// Starts it and waits until all of it is ready, for two minutes at most.
     ///
+    /// - Parameter settings: environment variables for the services, over this process's own.
     /// - Throws: `LocalStackError` with the suite's last words when it ends or does not become ready.
-    package static func start(executable: String, repository: String) async throws -> BenchSuite {
+    package static func start(
+        executable: String, repository: String, settings: [String: String] = [:]
+    ) async throws -> BenchSuite {
         let layout = try PrivateSuite.makePlace(named: "bench", repository: repository, portOffset: portOffset)
         do {
-            return BenchSuite(layout: layout, suite: try await PrivateSuite.start(in: layout, executable: executable))
+            let suite = try await PrivateSuite.start(in: layout, executable: executable, environment: settings)
+            return BenchSuite(layout: layout, suite: suite)
         } catch {
             PrivateSuite.forget(layout)
             throw error

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// What the suite has acknowledged, and what the load holds because of it.
-final class Ledger: Sendable {
+package final class Ledger: Sendable {
     /// A session that somebody uses: one at a time refreshes it.
     struct Held: Sendable {
         let user: String
@@ -37,14 +37,14 @@ final class Ledger: Sendable {
     private let state = Mutex(State())
 
     func add(_ sample: Sample) { state.withLock { $0.samples.append(sample) } }
-    var samples: [Sample] { state.withLock { $0.samples } }
+    package var samples: [Sample] { state.withLock { $0.samples } }
 
     func add(_ change: Change) { state.withLock { $0.changes.append(change) } }
     var changes: [Change] { state.withLock { $0.changes } }
 
     /// A pool that stays as large as it is: the others only count.
     func add(user: String, id: String) {
-        state.withLock { if $0.users.count < 50 { $0.users.append((user, id)) } }
+        state.withLock { if $0.users.count < 200 { $0.users.append((user, id)) } }
     }
 
     func user(_ number: Int) -> (name: String, id: String)? {
@@ -80,8 +80,8 @@ final class Ledger: Sendable {
 
     /// A session that was acknowledged and is refused now.
     func lost(_ what: String) { state.withLock { $0.lost.append(what) } }
-    var lost: [String] { state.withLock { $0.lost } }
+    package var lost: [String] { state.withLock { $0.lost } }
     /// A token that was signed out and is taken.
     func accepted(_ what: String) { state.withLock { $0.accepted.append(what) } }
-    var accepted: [String] { state.withLock { $0.accepted } }
+    package var accepted: [String] { state.withLock { $0.accepted } }
 }

@@ -4,32 +4,35 @@ import NIOHTTP1
 import Synchronization
 
 /// The mix that every promise is measured under: each second 5 logins, 1 registration, 40 refreshes, 150 authenticated
-/// reads, 4 logouts, and 2 changes of a profile. Sent on schedule whatever the answers do; bounded in what is under way.
-final class MixedLoad: Sendable {
+/// reads, 4 logouts, and 2 changes of a profile; or a multiple of it. Sent on schedule whatever the answers do; bounded in what is under way.
+package final class MixedLoad: Sendable {
     static let password = "correct horse battery staple"
     /// Requests under way at most; one more is not sent, and counts as broken.
     private static let maximumInFlight = 512
 
-    let ledger = Ledger()
+    package let ledger = Ledger()
     let client: LoadClient
+    private let factor: Int
     private let start = ContinuousClock.now
     private let inFlight = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
 
-    init(gateway: String) {
+    /// - Parameter factor: how many times the mix is sent each second.
+    package init(gateway: String, factor: Int = 1) {
+        self.factor = factor
         client = LoadClient(gateway: gateway)
     }
 
     /// Seconds since the load began.
-    var elapsed: Double { (ContinuousClock.now - start) / .seconds(1) }
+    package var elapsed: Double { (ContinuousClock.now - start) / .seconds(1) }
 
-    func stop() { isStopping.store(true, ordering: .relaxed) }
-    func close() async { await client.close() }
+    package func stop() { isStopping.store(true, ordering: .relaxed) }
+    package func close() async { await client.close() }
 
     /// Makes the users and sessions that the load begins with.
     ///
     /// - Throws: `DrillError` when the suite does not do that while nothing is wrong.
-    func prepare(users: Int = 12, sessions: Int = 120) async throws {
+    package func prepare(users: Int = 12, sessions: Int = 120) async throws {
         for _ in 0..<users { await register(at: elapsed) }
         var made = 0
         for number in 0..<(sessions * 2) where made < sessions {
@@ -44,7 +47,7 @@ final class MixedLoad: Sendable {
     }
 
     /// Sends until ``stop()``, and returns when the last answer is there.
-    func run() async {
+    package func run() async {
         await withDiscardingTaskGroup { group in
             for capability in Capability.sent {
                 group.addTask { await self.send(capability) }
@@ -54,7 +57,7 @@ final class MixedLoad: Sendable {
 
     private func send(_ capability: Capability) async {
         let begin = ContinuousClock.now
-        let interval = Duration.seconds(1) / capability.perSecond
+        let interval = Duration.seconds(1) / (capability.perSecond * factor)
         await withDiscardingTaskGroup { group in
             var number = 0
             while !isStopping.load(ordering: .relaxed) {

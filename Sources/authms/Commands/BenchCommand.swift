@@ -2,19 +2,20 @@ import ArgumentParser
 import Bench
 import Foundation
 import LocalStack
+import Recovery
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures what the suite promises; each ratio in one run, both sides alternating.",
         discussion:
-            "Starts a suite of its own, on ports of its own, and forgets it afterwards. All of it takes some five minutes. "
+            "Starts a suite of its own, on ports of its own, and forgets it afterwards. All of it takes some nine minutes. "
             + "Ends with 0 when every goal was met, with 1 when one was not."
     )
 
     /// What can be measured by itself, in the order in which it is measured.
     enum Section: String, CaseIterable, ExpressibleByArgument {
-        case tokens, passwords, gateway, footprint, login, refresh, revocation, events
+        case tokens, passwords, gateway, footprint, login, refresh, revocation, events, warmup
 
         /// What it is measured with, or compared with.
         var programs: [BenchPrograms] {
@@ -23,14 +24,14 @@ struct BenchCommand: AsyncParsableCommand {
             case .gateway: [.wrk, .haproxy]
             case .login: [.wrk]
             case .refresh: [.wrk, .pgbench, .psql]
-            case .passwords, .footprint, .revocation, .events: []
+            case .passwords, .footprint, .revocation, .events, .warmup: []
             }
         }
 
-        /// Whether it is measured on a running suite.
+        /// Whether it is measured on the running suite; the warm-up starts two of its own.
         var needsSuite: Bool {
             switch self {
-            case .tokens, .passwords, .gateway: false
+            case .tokens, .passwords, .gateway, .warmup: false
             case .footprint, .login, .refresh, .revocation, .events: true
             }
         }
@@ -38,6 +39,9 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Argument(help: "What to measure; everything by default.")
     var sections: [Section] = Section.allCases
+
+    @Option(help: "Where to write the warm-up's plots as a page.")
+    var html: String?
 
     func run() async throws {
         var tally = Tally()
@@ -59,8 +63,24 @@ struct BenchCommand: AsyncParsableCommand {
         case .tokens: try await VerifyBench.run()
         case .passwords: try await PasswordBench.run()
         case .gateway: try await GatewayBench().run()
+        case .warmup: try await warmup()
         case .footprint, .login, .refresh, .revocation, .events: []
         }
+    }
+
+    private func warmup() async throws -> [BenchResult] {
+        let bench = WarmupBench(
+            executable: StackLayout.currentExecutable, repository: try Local.layout().repository)
+        let (results, page) = try await bench.run()
+        for line in page.lines() { Local.say("  \(line)") }
+        if let html {
+            do {
+                try Data(page.html.utf8).write(to: URL(filePath: html))
+            } catch {
+                throw LocalStackError(.storage, "The page cannot be written: \(error.localizedDescription)")
+            }
+        }
+        return results
     }
 
     private func measure(_ sections: [Section], _ tally: inout Tally) async throws {
@@ -81,7 +101,7 @@ struct BenchCommand: AsyncParsableCommand {
                         identityDatabase: try database(of: .identity, in: suite.layout),
                         auditDatabase: try database(of: .audit, in: suite.layout))
                     tally.add(try await events.run())
-                case .tokens, .passwords, .gateway: break
+                case .tokens, .passwords, .gateway, .warmup: break
                 }
             }
         } catch {

@@ -1,0 +1,102 @@
+import Foundation
+import LocalStack
+import MicroMiddleware
+import Recovery
+
+extension WarmupBench.Run {
+    /// The p95 of a settled time before the loss, in milliseconds.
+    func steady(_ service: ServiceRole) -> Double {
+        let looks = (looks[service] ?? []).filter { $0.x > lostAt - 10 && $0.x <= lostAt }.compactMap(\.sample.p95_ms)
+        return looks.isEmpty ? 0 : looks.reduce(0, +) / Double(looks.count)
+    }
+
+    /// The highest p95 of a window since the services were back.
+    func highest(_ service: ServiceRole) -> Double {
+        (looks[service] ?? []).filter { $0.x > readyAt }.compactMap(\.sample.p95_ms).max() ?? 0
+    }
+
+    /// What was answered since the services were back, apart from what worked: by kind.
+    var errors: [String: Int] {
+        let bad = samples.filter { $0.at > readyAt && $0.outcome != .works }
+        return Dictionary(grouping: bad, by: \.detail).mapValues(\.count)
+    }
+
+    /// The others than 503002.
+    var strangeErrors: Int {
+        errors.filter { !$0.key.hasPrefix("503 warming_up") }.values.reduce(0, +)
+    }
+
+    /// Seconds from the loss until nine of ten reads were answered by the cache again.
+    func recovery(_ service: ServiceRole) -> Double? {
+        (looks[service] ?? []).first { $0.x > readyAt && ($0.sample.hitRate ?? 0) >= 0.9 }.map { $0.x - lostAt }
+    }
+}
+
+extension WarmupBench {
+    static func results(_ with: Run, _ without: Run) -> [BenchResult] {
+        var results: [BenchResult] = []
+        for service in services {
+            for run in [with, without] {
+                let (steady, highest) = (run.steady(service), run.highest(service))
+                let ratio = steady > 0 ? highest / steady : 0
+                let isHeld = run.name == with.name
+                results.append(
+                    BenchResult(
+                        name: "\(service.rawValue) database, highest p95 after the loss, \(run.name)", value: highest,
+                        unit: "ms", ratio: ratio, goal: isHeld ? "≤ \(goal) × steady state" : nil,
+                        passes: !isHeld || ratio <= goal))
+            }
+            if let seconds = with.recovery(service) {
+                results.append(
+                    BenchResult(
+                        name: "\(service.rawValue): from the loss until 90 % of reads are cached, with the ramp",
+                        value: seconds, unit: "s"))
+            }
+        }
+        for run in [with, without] {
+            let refused = run.errors.filter { $0.key.hasPrefix("503 warming_up") }.values.reduce(0, +)
+            results.append(
+                BenchResult(name: "Answered 503002, \(run.name)", value: Double(refused), unit: "requests"))
+            results.append(
+                BenchResult(
+                    name: "Other errors once the services were back, \(run.name)", value: Double(run.strangeErrors),
+                    unit: "requests", goal: "none", passes: run.strangeErrors == 0))
+            let broken = run.acceptedTokens + run.lostSessions
+            results.append(
+                BenchResult(
+                    name: "Signed-out tokens taken and sessions lost, \(run.name)", value: Double(broken),
+                    unit: "", goal: "none", passes: broken == 0))
+        }
+        return results
+    }
+
+    static func page(_ runs: [Run]) -> PlotPage {
+        let colours = ["#0969da", "#cf222e"]
+        func lines(_ service: ServiceRole, _ value: (WarmupSample) -> Double?) -> [Plot.Line] {
+            runs.enumerated().map { number, run in
+                let looks = (run.looks[service] ?? []).filter { $0.x > run.lostAt - 15 }
+                return Plot.Line(
+                    run.name, colour: colours[number % 2], points: looks.map { ($0.x - run.lostAt, value($0.sample)) })
+            }
+        }
+        let groups = services.map { service in
+            PlotPage.Group(
+                service.rawValue, text: "From 15 seconds before the loss; twice the steady state is dashed.",
+                plots: [
+                    Plot("Admitted", unit: "%", lines: lines(service) { Double($0.share) }, top: 100),
+                    Plot("Hit rate", unit: "%", lines: lines(service) { $0.hitRate.map { $0 * 100 } }, top: 100),
+                    Plot(
+                        "Database p95", unit: "ms", lines: lines(service, \.p95_ms),
+                        limit: (runs.first?.steady(service)).map { $0 * goal }),
+                    Plot("503002", unit: "", lines: lines(service) { Double($0.refused) }),
+                ])
+        }
+        let text = PlotPage.Group(
+            "The cache is emptied and the services restart, under \(factor) times the usual load",
+            text: runs.map { run in
+                "\(run.name): "
+                    + run.errors.sorted { $0.key < $1.key }.map { "\($0.value)× \($0.key)" }.joined(separator: ", ")
+            }.joined(separator: ". "), plots: [])
+        return PlotPage("authms: warm-up", groups: [text] + groups)
+    }
+}
