@@ -27,10 +27,12 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nio: [Target.Dependency] = [
     nioCore,
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -85,6 +87,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -98,6 +101,7 @@ let package = Package(
         .systemLibrary(name: "CRabbitMQ", path: "Sources/CRabbitMQ"),
         .systemLibrary(name: "CSodium", path: "Sources/CSodium"),
         .systemLibrary(name: "CImages", path: "Sources/CImages"),
+        .systemLibrary(name: "CCurl", path: "Sources/CCurl"),
 
         // The one C source of ours: memory that libsodium hashes in, which only an interposed mmap can give it.
         .target(name: "CLentMemory"),
@@ -108,6 +112,7 @@ let package = Package(
         library("Redis", ["CHiredis", "ConnectionKit", collections, logging, lifecycle]),
         library("RabbitMQ", ["CRabbitMQ", "ConnectionKit", collections, logging, lifecycle]),
         library("Images", ["CImages", "ConnectionKit"]),
+        library("Mail", ["CCurl", "ConnectionKit"]),
         library("Passwords", ["CSodium", "CLentMemory", "ConnectionKit", logging]),
 
         // What every service shares, and what services say to each other.
@@ -122,7 +127,8 @@ let package = Package(
             ]),
 
         // The services.
-        library("IdentityService", serviceDependencies + ["Passwords"]),
+        library(
+            "IdentityService", serviceDependencies + ["Passwords", "Mail", crypto, httpClient, mustache, nioHTTP1]),
         library("SessionService", serviceDependencies + [crypto]),
         library("ProfileService", serviceDependencies + ["Images", crypto]),
         library("MFAService", serviceDependencies),
@@ -158,8 +164,8 @@ let package = Package(
             name: "authms",
             dependencies: [
                 "IdentityService", "SessionService", "ProfileService", "MFAService", "AuditService", "Gateway",
-                "LocalStack", "Bench", "Recovery", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis",
-                "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
+                "LocalStack", "Bench", "Recovery", "MicroMiddleware", "Contracts", "ConnectionKit", "Mail", "Postgres",
+                "Redis", "RabbitMQ", argumentParser, httpClient, jwt, lifecycle, logging, nioCore,
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -177,6 +183,7 @@ let package = Package(
         tests("RabbitMQ", ["RabbitMQ", "ConnectionKit", lifecycle, logging]),
         tests("Images", ["Images", "ConnectionKit"]),
         tests("Passwords", ["Passwords", "ConnectionKit"]),
+        tests("Mail", ["Mail", "ConnectionKit"]),
         tests(
             "MicroMiddleware",
             [
@@ -193,7 +200,8 @@ let package = Package(
         tests(
             "IdentityService",
             [
-                "IdentityService", "MicroMiddleware", "Contracts", "ConnectionKit", "Passwords", "Postgres", logging,
+                "IdentityService", "MicroMiddleware", "Contracts", "ConnectionKit", "Mail", "Passwords", "Postgres",
+                "Redis", logging,
             ]),
         tests(
             "SessionService",

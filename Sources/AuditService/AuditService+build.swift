@@ -50,6 +50,8 @@ package func buildAuditService(
             .requiring(.auditExport))
     controller.addOwnRoutes(
         to: api.authenticated("auth") { [verifier = parts.verifier] in try verifier.verify($0) })
+    PersonalDataController(.audit, database: parts.database).addRoutes(
+        to: api.internalOnly("internal") { [credential = parts.credential] in try credential.verify($0) })
     parts.events.controller.addRoutes(
         to: api.internalOnly("internal") { [credential = parts.credential] in try credential.verify($0) })
     return ServiceApplication(

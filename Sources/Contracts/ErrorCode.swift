@@ -30,6 +30,9 @@ extension ErrorCode {
         400_002, "refresh_token_reused", status: 401,
         "This refresh token was used before. The session has been ended; sign in again.")
 
+    package static let codeInvalid = ErrorCode(
+        400_003, "code_invalid", "The code is wrong, used or has expired. Ask for a new one.")
+
     package static let invalidCredentials = ErrorCode(
         401_001, "invalid_credentials", "The identity or the password is wrong.")
     package static let tokenInvalid = ErrorCode(401_002, "token_invalid", "A valid access token is needed.")
@@ -44,6 +47,11 @@ extension ErrorCode {
     package static let passwordChangeRequired = ErrorCode(
         403_002, "password_change_required", "Change your password first.")
     package static let accountDisabled = ErrorCode(403_003, "account_disabled", "This account is disabled.")
+
+    package static let reauthenticationRequired = ErrorCode(
+        403_004, "reauthentication_required",
+        "You signed in too long ago for this. Prove who you are at POST /auth/re-authenticate and use the token from there."
+    )
 
     package static let notFound = ErrorCode(404_001, "not_found", "There is nothing here.")
     package static let methodNotAllowed = ErrorCode(
@@ -63,6 +71,10 @@ extension ErrorCode {
         422_001, "validation_failed", "Some fields are missing or wrong.")
     package static let rateLimited = ErrorCode(429_001, "rate_limited", "Too many requests. Try again later.")
 
+    package static let proofRequired = ErrorCode(
+        429_002, "proof_required",
+        "Signing in needs a proof of work now: solve a challenge of POST /public/login-challenge and send it as proof.")
+
     package static let `internal` = ErrorCode(
         500_001, "internal_error", "Something went wrong on our side. It has been logged under this request's id.")
     package static let overloaded = ErrorCode(503_001, "overloaded", "Too much work at the moment. Try again shortly.")
@@ -74,10 +86,13 @@ extension ErrorCode {
 
     /// Every code, in ascending order.
     package static let all: [ErrorCode] = [
-        .badRequest, .refreshTokenReused, .invalidCredentials, .tokenInvalid, .tokenRevoked, .tokenExpired,
-        .refreshTokenInvalid, .permissionDenied, .passwordChangeRequired, .accountDisabled, .notFound,
+        .badRequest, .refreshTokenReused, .codeInvalid, .invalidCredentials, .tokenInvalid, .tokenRevoked,
+        .tokenExpired,
+        .refreshTokenInvalid, .permissionDenied, .passwordChangeRequired, .accountDisabled, .reauthenticationRequired,
+        .notFound,
         .methodNotAllowed, .alreadyRegistered, .conflict, .sessionLimitReached, .preconditionFailed, .bodyTooLarge,
         .unsupportedMediaType,
-        .validationFailed, .rateLimited, .internal, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
+        .validationFailed, .rateLimited, .proofRequired, .internal, .overloaded, .warmingUp, .dependencyUnavailable,
+        .deadlineExceeded,
     ]
 }

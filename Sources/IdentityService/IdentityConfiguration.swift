@@ -16,10 +16,12 @@ package struct IdentityConfiguration: Sendable {
     }
 
     /// For the reference documentation.
-    package static let keys: [ConfigurationKeySummary] = [
-        ConfigurationKey<Int>.passwordMemory.summary, ConfigurationKey<Int>.passwordIterations.summary,
-        ConfigurationKey<Int>.passwordThreads.summary, ConfigurationKey<Int>.passwordQueueLimit.summary,
-    ]
+    package static let keys: [ConfigurationKeySummary] =
+        [
+            ConfigurationKey<Int>.passwordMemory.summary, ConfigurationKey<Int>.passwordIterations.summary,
+            ConfigurationKey<Int>.passwordThreads.summary, ConfigurationKey<Int>.passwordQueueLimit.summary,
+        ] + [ConfigurationKey<String>.commonPasswords.summary, ConfigurationKey<String>.breachRangeURL.summary]
+        + MailSettings.keys + ThrottleSettings.keys
 }
 
 extension ConfigurationKey<Int> {

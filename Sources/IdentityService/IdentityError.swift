@@ -8,6 +8,16 @@ package enum IdentityError: Error, Sendable, Equatable {
     case alreadyRegistered(IdentifierKind)
     /// Unknown user, wrong password, empty password: the same to the outside.
     case invalidCredentials
+    /// A code of a mail is wrong, used, expired or nobody's: the same to the outside.
+    case codeInvalid
+    /// Too many wrong passwords for this identity or from this address.
+    case throttled(retryAfter: Duration)
+    /// The tenant is under attack: a proof of work is asked of devices that are not known.
+    case proofNeeded
+    /// The sign-in is too long ago for this.
+    case reauthenticationNeeded
+    /// A tenant keeps at least one owner.
+    case lastOwner
     /// Said only to somebody who knew the password.
     case accountDisabled
     case tenantUnknown

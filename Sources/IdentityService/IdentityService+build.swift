@@ -1,6 +1,7 @@
 import Contracts
 import Foundation
 import Hummingbird
+import Mail
 package import MicroMiddleware
 import Passwords
 import Postgres
@@ -35,9 +36,24 @@ package func buildIdentityService(
         database: database, redis: redis, load: load, outbox: events.outbox, settings: settings, telemetry: telemetry)
 
     let repository = PostgresIdentityRepository(database: database, wakeRelay: { events.outbox.wake($0) })
+    let codes = PostgresCodeRepository(database: database, wakeRelay: { events.outbox.wake($0) })
+    let deletions = PostgresDeletionRepository(database: database, wakeRelay: { events.outbox.wake($0) })
+    let oneTime = OneTimeCodes(pepper: try settings.value(.passwordPepper))
+    let throttle = try makeThrottle(redis: redis, settings: settings, telemetry: telemetry)
+    let hasher = try hasher(configuration, settings: settings)
+    let screening = PasswordScreen(
+        common: try CommonPasswords(file: try settings.value(.commonPasswords)),
+        rangeURL: try settings.valueIfPresent(.breachRangeURL), metrics: telemetry.metrics, logger: telemetry.logger)
     let rules = try IdentityRules(
-        repository: repository, hasher: hasher(configuration, settings: settings), sessions: RemoteSessions(session),
-        tokens: security.issuer(settings: settings), security: security, warmup: warmup, telemetry: telemetry)
+        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, hasher: hasher,
+        screening: screening,
+        sessions: RemoteSessions(session), tokens: security.issuer(settings: settings), throttle: throttle,
+        security: security, warmup: warmup, telemetry: telemetry)
+    let personal = try personalDataConsumer(
+        deletions, session: session, security: security, settings: settings, telemetry: telemetry)
+    let consumer = try notificationsConsumer(
+        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, settings: settings,
+        telemetry: telemetry)
 
     let router = try Router.service(telemetry, settings: settings)
     router.addMiddleware {
@@ -49,7 +65,7 @@ package func buildIdentityService(
     let keys = try security.watchers(signing: [.access], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "identity", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis] + events.services + [feed, warmup.controller] + keys,
+        services: [database, redis] + events.services + [feed, warmup.controller, throttle, consumer, personal] + keys,
         health: health(security, database: database, redis: redis, events: events, session: session),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
@@ -59,6 +75,52 @@ package func buildIdentityService(
             _ = await feed.waitUntilSeeded(atMost: .seconds(2))
             await warmup.controller.waitUntilKnown(atMost: .seconds(2))
         })
+}
+
+private func makeThrottle(
+    redis: RedisClient, settings: ServiceSettings, telemetry: Telemetry
+) throws -> Throttle {
+    let (configuration, pepper) = (try ThrottleSettings(settings: settings), try settings.value(.passwordPepper))
+    return Throttle(
+        keys: ThrottleKeys(pepper: pepper, trusted: configuration.trusted), limits: configuration.limits, redis: redis,
+        proofs: ProofOfWork(pepper: pepper, difficulty: configuration.difficulty), metrics: telemetry.metrics,
+        logger: telemetry.logger)
+}
+
+private func personalDataConsumer(
+    _ deletions: any DeletionRepository, session: ServiceClient, security: ServiceSecurity, settings: ServiceSettings,
+    telemetry: Telemetry
+) throws -> EventConsumer {
+    let events = PersonalDataEvents(
+        repository: deletions,
+        services: [
+            "session": session,
+            "profile": try security.client(of: "profile", at: .profileURL, settings: settings),
+            "mfa": try security.client(of: "mfa", at: .mfaURL, settings: settings),
+            "audit": try security.client(of: "audit", at: .auditURL, settings: settings),
+        ])
+    return EventConsumer(
+        queue: EventTopology.identityQueue,
+        configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)), prefetch: 100, batchSize: 20,
+        retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: telemetry.logger
+    ) { try await events.handle($0) }
+}
+
+private func notificationsConsumer(
+    repository: any IdentityRepository, codes: PostgresCodeRepository, deletions: any DeletionRepository,
+    oneTime: OneTimeCodes, settings: ServiceSettings, telemetry: Telemetry
+) throws -> EventConsumer {
+    let mail = try MailSettings(settings: settings, logger: telemetry.logger)
+    let notifications = Notifications(
+        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, templates: mail.templates,
+        transport: mail.transport,
+        metrics: telemetry.metrics, logger: telemetry.logger)
+    return EventConsumer(
+        queue: EventTopology.notificationsQueue,
+        configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)), prefetch: 100, batchSize: 20,
+        retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: telemetry.logger,
+        isOutage: { ($0 as? MailError)?.isOutage == true }
+    ) { try await notifications.handle($0) }
 }
 
 private func hasher(_ configuration: IdentityConfiguration, settings: ServiceSettings) throws -> PasswordHasher {
@@ -87,43 +149,77 @@ private func health(
 /// The rules of the service over one store.
 struct IdentityRules {
     let repository: any IdentityRepository
+    let throttle: Throttle
     let registration: Registration
     let signIn: SignIn
     let refreshFallback: RefreshFallback
     let passwordChange: PasswordChange
     let settings: AccountSettings
     let bootstrap: Bootstrap
+    let passwordReset: PasswordReset
+    let emailVerification: EmailVerification
+    let strength: PasswordStrength
+    let reauthentication: Reauthentication
+    let emailChange: EmailChange
+    let deletion: AccountDeletion
     let warmup: ServiceWarmup
 
     init(
-        repository: any IdentityRepository, hasher: any PasswordHashing, sessions: RemoteSessions,
-        tokens: any AccessTokenMinting, security: ServiceSecurity, warmup: ServiceWarmup,
-        telemetry: Telemetry
+        repository: any IdentityRepository, codes: PostgresCodeRepository,
+        deletions: any DeletionRepository, oneTime: OneTimeCodes, hasher: any PasswordHashing,
+        screening: any PasswordScreening, sessions: RemoteSessions,
+        tokens: any AccessTokenMinting, throttle: Throttle,
+        security: ServiceSecurity, warmup: ServiceWarmup, telemetry: Telemetry
     ) {
         self.repository = repository
+        self.throttle = throttle
         self.warmup = warmup
-        registration = Registration(repository: repository, hasher: hasher)
+        let choice = PasswordChoice(screening: screening, hasher: hasher) { user, tenant, limit, deadline in
+            try await codes.passwordHistory(of: user, tenantID: tenant, limit: limit, deadline: deadline)
+        }
+        let accounts = CachedAccounts(repository, cache: warmup.caching("account"))
+        reauthentication = Reauthentication(
+            repository: repository, hasher: hasher, throttle: throttle, tokens: tokens)
+        deletion = AccountDeletion(
+            repository: deletions, sessions: sessions, accounts: accounts, logger: telemetry.logger)
+        emailChange = EmailChange(changes: codes, oneTime: oneTime, accounts: accounts)
+        strength = PasswordStrength(repository: repository, screening: screening)
+        passwordReset = PasswordReset(
+            repository: repository, codes: codes, oneTime: oneTime, hasher: hasher, choice: choice, sessions: sessions,
+            accounts: accounts, logger: telemetry.logger)
+        emailVerification = EmailVerification(codes: codes, oneTime: oneTime, accounts: accounts)
+        registration = Registration(repository: repository, hasher: hasher, choice: choice)
         signIn = SignIn(
-            repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, logger: telemetry.logger)
+            repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, throttle: throttle,
+            logger: telemetry.logger)
         refreshFallback = RefreshFallback(
             sessions: sessions, codec: RefreshTokenCodec(ring: security.ring),
             degraded: DegradedRefresh(tokens: tokens, revocations: security.revocations), repository: repository,
             logger: telemetry.logger)
         passwordChange = PasswordChange(
-            repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, logger: telemetry.logger)
-        settings = AccountSettings(
-            repository: repository, accounts: CachedAccounts(repository, cache: warmup.caching("account")))
+            repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, choice: choice,
+            logger: telemetry.logger)
+        settings = AccountSettings(repository: repository, accounts: accounts)
         bootstrap = Bootstrap(repository: repository, hasher: hasher)
     }
 
     func addRoutes(to router: Router<BaseRequestContext>, security: ServiceSecurity, events: EventProducer) {
         let api = router.group("api/v1")
-        PublicController(registration: registration, signIn: signIn, repository: repository).addRoutes(to: api)
+        PublicController(registration: registration, signIn: signIn, throttle: throttle, repository: repository)
+            .addRoutes(to: api)
+        PasswordStrengthController(strength: strength).addRoutes(to: api)
+        CodeController(reset: passwordReset, verification: emailVerification).addRoutes(to: api)
         RefreshController(fallback: refreshFallback).addRoutes(to: api)
         MeController(settings: settings, passwordChange: passwordChange).addRoutes(
             to: api.authenticated(verify: security.verifyToken),
             evenWithPasswordChangeDue: api.authenticated(allowsPasswordChangeDue: true, verify: security.verifyToken))
+        DeletionController(rules: deletion).addRoutes(
+            to: api.authenticated(verify: security.verifyToken), public: api)
+        AccountController(reauthentication: reauthentication, emailChange: emailChange).addRoutes(
+            to: api.authenticated(verify: security.verifyToken))
         AdminController(settings: settings, repository: repository).addRoutes(
+            to: api.authenticated("admin", verify: security.verifyToken))
+        AccountUnlockController(unlock: AccountUnlock(repository: repository, throttle: throttle)).addRoutes(
             to: api.authenticated("admin", verify: security.verifyToken))
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
         InternalController(bootstrap: bootstrap).addRoutes(to: internalOnly)

@@ -46,7 +46,8 @@ struct MeController: Sendable {
     ) async throws -> Envelope<PasswordChanged> {
         let body = try await request.decode(as: PasswordRequest.self, context: context)
         let access = try await passwordChange.change(
-            by: context.identity, from: body.current, to: body.new, origin: RequestOrigin(context))
+            by: context.identity, from: body.current, to: body.new, declared: body.transmission,
+            origin: RequestOrigin(context))
         return Envelope(
             PasswordChanged(accessToken: access.token, expiresIn: access.expiresIn),
             message: "The password is changed, and every other session is signed out.")
@@ -79,12 +80,14 @@ private struct UpdateRequest: Decodable {
 private struct PasswordRequest: Decodable {
     let current: String
     let new: String
+    let transmission: String?
 
     enum CodingKeys: String, CodingKey {
         case currentPassword = "current_password"
         case oldPassword = "old_password"
         case newPassword = "new_password"
         case password
+        case transmission = "password_transmission"
     }
 
     init(from decoder: any Decoder) throws {
@@ -95,6 +98,7 @@ private struct PasswordRequest: Decodable {
         new =
             try container.decodeIfPresent(String.self, forKey: .password)
             ?? container.decode(String.self, forKey: .newPassword)
+        transmission = try container.decodeIfPresent(String.self, forKey: .transmission)
     }
 }
 

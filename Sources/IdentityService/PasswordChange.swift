@@ -7,16 +7,18 @@ package import MicroMiddleware
 package struct PasswordChange: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
+    let choice: PasswordChoice
     let sessions: any SessionOpening
     let tokens: any AccessTokenMinting
     let logger: Logger
 
     package init(
         repository: any IdentityRepository, hasher: any PasswordHashing, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, logger: Logger
+        tokens: any AccessTokenMinting, choice: PasswordChoice? = nil, logger: Logger
     ) {
         self.repository = repository
         self.hasher = hasher
+        self.choice = choice ?? PasswordChoice(hasher: hasher)
         self.sessions = sessions
         self.tokens = tokens
         self.logger = logger
@@ -27,7 +29,8 @@ package struct PasswordChange: Sendable {
     /// - Returns: an access token for the present session: the one before it may have been without roles.
     /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/changedMeanwhile``, ``IdentityError/userUnknown``
     package func change(
-        by identity: AccessTokenClaims, from current: String, to new: String, origin: RequestOrigin
+        by identity: AccessTokenClaims, from current: String, to new: String, declared: String? = nil,
+        origin: RequestOrigin
     ) async throws -> MintedAccessToken {
         let deadline = origin.scope.deadline
         guard
@@ -35,13 +38,18 @@ package struct PasswordChange: Sendable {
                 identity.subject, tenantID: identity.tenantID, deadline: deadline.forStatement)
         else { throw IdentityError.userUnknown }
         guard account.isUsable else { throw IdentityError.accountDisabled }
-        let accepted = try account.tenant.passwordPolicy.accept(new, field: "new_password")
-        let current = PasswordPolicy.normalized(current)
+        let policy = account.tenant.passwordPolicy
+        let accepted = try await choice.accept(
+            new, declared: declared, policy: policy, tenantID: identity.tenantID, field: "new_password")
+        let current = policy.presented(current, declared: declared, tenantID: identity.tenantID)
         guard try await hasher.verify(current, against: account.passwordHash, deadline: deadline.forHash).matches
         else { throw IdentityError.invalid("current_password", "is wrong") }
         guard accepted != current else {
             throw IdentityError.invalid("new_password", "must differ from the current one")
         }
+        try await choice.refuseRecent(
+            accepted, of: identity.subject, tenantID: identity.tenantID, policy: policy, current: nil,
+            field: "new_password", deadline: deadline)
         let hash = try await hasher.hash(accepted, deadline: deadline.forHash)
         let event = try origin.event(
             .passwordChanged, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,

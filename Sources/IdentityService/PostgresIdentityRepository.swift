@@ -179,7 +179,8 @@ extension PostgresIdentityRepository {
     private static let tenantColumns: SQL =
         """
         t.id AS t_id, t.slug, t.name AS t_name, t.display_name, t.status AS t_status, t.membership_approval,
-        t.login_methods, t.password_transmission, t.password_min_length, t.password_max_length
+        t.login_methods, t.password_transmission, t.password_min_length, t.password_max_length, t.password_history,
+        t.password_max_age_days, t.password_refuse_common, t.registration_discloses, t.requires_verified_email
         """
 
     private static let userColumns: SQL =
@@ -248,7 +249,12 @@ extension Tenant {
             passwordPolicy: PasswordPolicy(
                 minimumLength: Int(try row.decode(Int32.self, "password_min_length")),
                 maximumLength: Int(try row.decode(Int32.self, "password_max_length")),
-                transmission: try row.decode(String.self, "password_transmission")))
+                transmission: try row.decode(String.self, "password_transmission"),
+                historyDepth: Int(try row.decode(Int32.self, "password_history")),
+                maximumAgeDays: Int(try row.decode(Int32.self, "password_max_age_days")),
+                refusesCommon: try row.decode(Bool.self, "password_refuse_common")),
+            registrationDiscloses: try row.decode(Bool.self, "registration_discloses"),
+            requiresVerifiedEmail: try row.decode(Bool.self, "requires_verified_email"))
     }
 }
 
@@ -269,9 +275,11 @@ extension User {
 
 extension Account {
     fileprivate init(row: PostgresRow) throws {
+        let (tenant, changedAt) = (try Tenant(row: row), try row.decode(Date.self, "changed_at"))
+        let isExpired = tenant.passwordPolicy.isExpired(changedAt: changedAt, now: Date())
         self.init(
             user: try User(row: row), passwordHash: try row.decode(String.self, "hash"),
-            mustChangePassword: try row.decode(Bool.self, "must_change"),
-            passwordChangedAt: try row.decode(Date.self, "changed_at"), tenant: try Tenant(row: row))
+            mustChangePassword: try row.decode(Bool.self, "must_change") || isExpired, passwordChangedAt: changedAt,
+            tenant: tenant)
     }
 }

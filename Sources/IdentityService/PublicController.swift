@@ -8,11 +8,13 @@ import MicroMiddleware
 struct PublicController: Sendable {
     let registration: Registration
     let signIn: SignIn
+    let throttle: Throttle?
     let repository: any IdentityRepository
 
-    init(registration: Registration, signIn: SignIn, repository: any IdentityRepository) {
+    init(registration: Registration, signIn: SignIn, throttle: Throttle?, repository: any IdentityRepository) {
         self.registration = registration
         self.signIn = signIn
+        self.throttle = throttle
         self.repository = repository
     }
 
@@ -20,6 +22,7 @@ struct PublicController: Sendable {
     func addRoutes(to group: some RouterMethods<BaseRequestContext>) {
         group.post("auth/register", use: register)
         group.post("auth/login", use: login)
+        group.post("public/login-challenge", use: loginChallenge)
         group.get("public/auth-config/default", use: defaultAuthConfig)
         group.get("public/auth-config/:tenant_id", use: authConfig)
     }
@@ -29,19 +32,29 @@ struct PublicController: Sendable {
     ) async throws -> Envelope<RegisterAnswer> {
         let body = try await request.decode(as: RegisterRequest.self, context: context)
         let form = RegistrationForm(
-            email: body.email, username: body.username, phone: body.phone, password: body.password, name: body.name,
-            tenantID: body.tenantID ?? DefaultTenant.id)
+            email: body.email, username: body.username, phone: body.phone, password: body.password,
+            transmission: body.transmission, name: body.name, tenantID: body.tenantID ?? DefaultTenant.id)
         let user = try await registration.register(form, origin: RequestOrigin(context))
         return Envelope(RegisterAnswer(user), message: "registered", status: .created)
     }
 
-    @Sendable private func login(_ request: Request, context: BaseRequestContext) async throws -> Envelope<SignInAnswer>
-    {
+    @Sendable private func login(_ request: Request, context: BaseRequestContext) async throws -> Response {
         let body = try await request.decode(as: LoginRequest.self, context: context)
         let attempt = SignInAttempt(
-            identity: body.identity, password: body.password, tenantID: body.tenantID ?? DefaultTenant.id)
+            identity: body.identity, password: body.password, transmission: body.transmission,
+            tenantID: body.tenantID ?? DefaultTenant.id,
+            deviceToken: DeviceCookie.read(request), proof: body.proof)
         let answer = try await signIn.signIn(attempt, origin: RequestOrigin(context))
-        return Envelope(answer, message: "signed in")
+        var response = try Envelope(answer, message: "signed in").response(from: request, context: context)
+        if let token = throttle?.deviceToken(for: attempt) { DeviceCookie.write(token, to: &response) }
+        return response
+    }
+
+    @Sendable private func loginChallenge(
+        _ request: Request, context: BaseRequestContext
+    ) async throws -> Envelope<ProofOfWork.Challenge> {
+        guard let throttle else { throw APIError(.notFound) }
+        return Envelope(throttle.makeChallenge(), status: .created)
     }
 
     @Sendable private func authConfig(
@@ -73,11 +86,13 @@ private struct RegisterRequest: Decodable {
     let username: String?
     let phone: String?
     let password: String
+    let transmission: String?
     let name: String?
     let tenantID: UUID?
 
     enum CodingKeys: String, CodingKey {
         case email, username, phone, password, name
+        case transmission = "password_transmission"
         case tenantID = "tenant_id"
     }
 }
@@ -106,9 +121,12 @@ private struct LoginRequest: Decodable {
     let identity: String
     let password: String
     let tenantID: UUID?
+    let transmission: String?
+    let proof: ProofOfWork.Proof?
 
     enum CodingKeys: String, CodingKey {
-        case identity, email, username, phone, password
+        case identity, email, username, phone, password, proof
+        case transmission = "password_transmission"
         case tenantID = "tenant_id"
     }
 
@@ -122,6 +140,8 @@ private struct LoginRequest: Decodable {
         self.identity = try identity ?? container.decode(String.self, forKey: .identity)
         password = try container.decode(String.self, forKey: .password)
         tenantID = try container.decodeIfPresent(UUID.self, forKey: .tenantID)
+        transmission = try container.decodeIfPresent(String.self, forKey: .transmission)
+        proof = try container.decodeIfPresent(ProofOfWork.Proof.self, forKey: .proof)
     }
 }
 

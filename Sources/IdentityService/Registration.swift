@@ -1,3 +1,4 @@
+import ConnectionKit
 import Contracts
 package import Foundation
 import MicroMiddleware
@@ -8,35 +9,44 @@ package struct RegistrationForm: Sendable {
     package var username: String?
     package var phone: String?
     package var password: String
+    /// `plain` or `hash`, where the client says so.
+    package var transmission: String?
     package var name: String?
     package var tenantID: UUID
 
     package init(
-        email: String? = nil, username: String? = nil, phone: String? = nil, password: String, name: String? = nil,
-        tenantID: UUID = DefaultTenant.id
+        email: String? = nil, username: String? = nil, phone: String? = nil, password: String,
+        transmission: String? = nil, name: String? = nil, tenantID: UUID = DefaultTenant.id
     ) {
         self.email = email
         self.username = username
         self.phone = phone
         self.password = password
+        self.transmission = transmission
         self.name = name
         self.tenantID = tenantID
     }
 }
 
-/// Registering: check everything that can be checked without a store, hash, insert once. The store's unique constraints
-/// decide races.
+/// Registering: check everything that can be checked without a store, look whether the identity is taken, one hash, one write.
+/// The store's unique constraints decide races.
+///
+/// Whether an e-mail address or a phone number is taken is not told, unless the tenant wants it told: the answer and the
+/// work are those of a registration, and the owner hears of it by mail. With the owner's own password it is the owner who
+/// registers again, and gets the same account. A username that is taken is told: it is public, and another must be chosen.
 package struct Registration: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
+    let choice: PasswordChoice
     let makeID: @Sendable () -> UUID
 
     package init(
-        repository: any IdentityRepository, hasher: any PasswordHashing,
+        repository: any IdentityRepository, hasher: any PasswordHashing, choice: PasswordChoice? = nil,
         makeID: @escaping @Sendable () -> UUID = { .v7() }
     ) {
         self.repository = repository
         self.hasher = hasher
+        self.choice = choice ?? PasswordChoice(hasher: hasher)
         self.makeID = makeID
     }
 
@@ -44,21 +54,89 @@ package struct Registration: Sendable {
     ///   ``IdentityError/tenantUnknown``
     package func register(_ form: RegistrationForm, origin: RequestOrigin) async throws -> User {
         let deadline = origin.scope.deadline
-        let checked = try check(form)
-        let hash = try await hasher.hash(checked.password, deadline: deadline.forHash)
+        guard let tenant = try await repository.tenant(form.tenantID, deadline: deadline.forStatement),
+            tenant.status == .active
+        else {
+            // What is wrong with the form is said first, as ever.
+            _ = try check(form, policy: PasswordPolicy())
+            throw IdentityError.tenantUnknown
+        }
+        let checked = try check(form, policy: tenant.passwordPolicy)
+        let password = try await choice.accept(
+            form.password, declared: form.transmission, policy: tenant.passwordPolicy, tenantID: tenant.id,
+            field: "password")
+        let taken = try await taken(checked.identifiers, of: tenant, deadline: deadline)
+        if let taken {
+            return try await again(checked, password: password, taken: taken, tenant: tenant, origin: origin)
+        }
+        let hash = try await hasher.hash(password, deadline: deadline.forHash)
         let user = NewUser(
             id: makeID(), tenantID: form.tenantID, identifiers: checked.identifiers, name: checked.name,
             passwordHash: hash, mustChangePassword: false, roles: [BuiltInRole.member.rawValue])
         let kinds = checked.identifiers.map(\.kind.rawValue).joined(separator: ",")
         let event = try origin.event(
             .userRegistered, user: user.id, tenantID: user.tenantID, actor: user.id, details: ["identifiers": kinds])
-        return try await repository.insert(user, event: event, deadline: deadline.forStatement)
+        do {
+            return try await repository.insert(user, event: event, deadline: deadline.forStatement)
+        } catch IdentityError.alreadyRegistered(let kind) where kind != .username && !tenant.registrationDiscloses {
+            // Somebody else was faster.
+            return Self.pretended(user)
+        }
+    }
+
+    // MARK: - Identities that are taken
+
+    /// The account that has the e-mail address or the phone number, where that may not be told.
+    /// - Throws: ``IdentityError/alreadyRegistered(_:)``
+    private func taken(
+        _ identifiers: [Identifier], of tenant: Tenant, deadline: Deadline
+    ) async throws -> Account? {
+        var taken: Account?
+        var refused: IdentifierKind?
+        for identifier in identifiers {
+            let lookup = try await repository.lookUp(identifier, tenantID: tenant.id, deadline: deadline.forStatement)
+            guard case .found(let account) = lookup else { continue }
+            if identifier.kind == .username || tenant.registrationDiscloses {
+                refused = refused ?? identifier.kind
+            } else {
+                taken = taken ?? account
+            }
+        }
+        if let refused { throw IdentityError.alreadyRegistered(refused) }
+        return taken
+    }
+
+    private func again(
+        _ checked: Checked, password: String, taken: Account, tenant: Tenant, origin: RequestOrigin
+    ) async throws -> User {
+        let deadline = origin.scope.deadline
+        let verdict = try await hasher.verify(password, against: taken.passwordHash, deadline: deadline.forHash)
+        let event = try origin.event(
+            .registrationRepeated, user: taken.user.id, tenantID: tenant.id, actor: nil,
+            status: verdict.matches ? .success : .failure)
+        try await repository.append(event, deadline: deadline.forStatement)
+        if verdict.matches, taken.isUsable { return taken.user }
+        return Self.pretended(
+            NewUser(
+                id: makeID(), tenantID: tenant.id, identifiers: checked.identifiers, name: checked.name,
+                passwordHash: "", mustChangePassword: false, roles: []))
+    }
+
+    /// Nobody, looking like somebody who has just registered.
+    private static func pretended(_ user: NewUser) -> User {
+        User(
+            id: user.id, tenantID: user.tenantID, email: user.identifier(.email)?.text,
+            username: user.identifier(.username)?.text, phone: user.identifier(.phone)?.text, name: user.name,
+            createdAt: Date())
+    }
+
+    private struct Checked {
+        var identifiers: [Identifier]
+        var name: String?
     }
 
     /// Every field, so that one answer names all that is wrong.
-    private func check(
-        _ form: RegistrationForm
-    ) throws(IdentityError) -> (identifiers: [Identifier], password: String, name: String?) {
+    private func check(_ form: RegistrationForm, policy: PasswordPolicy) throws(IdentityError) -> Checked {
         var violations: [Violation] = []
         func collect<Value>(_ body: () throws(IdentityError) -> Value?) throws(IdentityError) -> Value? {
             do throws(IdentityError) {
@@ -71,13 +149,17 @@ package struct Registration: Sendable {
         let email = try collect { () throws(IdentityError) in try form.email.map(Identifier.email) }
         let username = try collect { () throws(IdentityError) in try form.username.map(Identifier.username) }
         let phone = try collect { () throws(IdentityError) in try form.phone.map(Identifier.phone) }
-        let password = try collect { () throws(IdentityError) in try PasswordPolicy().accept(form.password) }
+        _ = try collect { () throws(IdentityError) in
+            try policy.choose(
+                form.password, declared: form.transmission, tenantID: form.tenantID, field: "password"
+            ).presented
+        }
         let name = try collect { () throws(IdentityError) in try form.name.flatMap(PersonName.accept) }
         if form.email == nil, form.username == nil, form.phone == nil {
             violations.append(Violation(field: "email", message: "or username or phone is needed"))
         }
-        guard violations.isEmpty, let password else { throw .invalid(violations) }
-        return ([email, username, phone].compactMap { $0 }, password, name)
+        guard violations.isEmpty else { throw .invalid(violations) }
+        return Checked(identifiers: [email, username, phone].compactMap { $0 }, name: name)
     }
 }
 

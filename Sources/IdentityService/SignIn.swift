@@ -7,12 +7,24 @@ package import MicroMiddleware
 package struct SignInAttempt: Sendable {
     package var identity: String
     package var password: String
+    /// `plain` or `hash`, where the client says so.
+    package var transmission: String?
     package var tenantID: UUID
+    /// What an earlier sign-in gave the device, where it is shown.
+    package var deviceToken: String?
+    /// What a tenant under attack asks for.
+    package var proof: ProofOfWork.Proof?
 
-    package init(identity: String, password: String, tenantID: UUID = DefaultTenant.id) {
+    package init(
+        identity: String, password: String, transmission: String? = nil, tenantID: UUID = DefaultTenant.id,
+        deviceToken: String? = nil, proof: ProofOfWork.Proof? = nil
+    ) {
         self.identity = identity
         self.password = password
+        self.transmission = transmission
         self.tenantID = tenantID
+        self.deviceToken = deviceToken
+        self.proof = proof
     }
 }
 
@@ -25,16 +37,18 @@ package struct SignIn: Sendable {
     let hasher: any PasswordHashing
     let sessions: any SessionOpening
     let tokens: any AccessTokenMinting
+    let throttle: any Throttling
     let logger: Logger
 
     package init(
         repository: any IdentityRepository, hasher: any PasswordHashing, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, logger: Logger
+        tokens: any AccessTokenMinting, throttle: any Throttling = NoThrottle(), logger: Logger
     ) {
         self.repository = repository
         self.hasher = hasher
         self.sessions = sessions
         self.tokens = tokens
+        self.throttle = throttle
         self.logger = logger
     }
 
@@ -60,23 +74,34 @@ package struct SignIn: Sendable {
         _ attempt: SignInAttempt, origin: RequestOrigin
     ) async throws -> (account: Account, rehashed: String?) {
         let deadline = origin.scope.deadline
-        let password = PasswordPolicy.normalized(attempt.password)
+        // The counters are asked while the database is. Neither is given up for the other: a statement that is cancelled
+        // costs its connection.
+        async let admitted = throttle.admit(attempt, origin: origin)
         let lookup = try await repository.lookUp(
             Identifier.guess(attempt.identity), tenantID: attempt.tenantID, deadline: deadline.forStatement)
+        let admission = try await admitted
         guard case .found(let account) = lookup else {
-            try await hasher.verifyAgainstNothing(password, deadline: deadline.forHash)
-            if case .userUnknown = lookup { await record(.userUnknown, attempt, user: nil, origin: origin) }
+            try await hasher.verifyAgainstNothing(attempt.password, deadline: deadline.forHash)
+            await fail(.userUnknown, attempt, user: nil, admission, origin: origin)
             throw IdentityError.invalidCredentials
         }
+        let password = account.tenant.passwordPolicy.presented(
+            attempt.password, declared: attempt.transmission, tenantID: attempt.tenantID)
         let verdict = try await hasher.verify(password, against: account.passwordHash, deadline: deadline.forHash)
         guard verdict.matches else {
-            await record(.passwordWrong, attempt, user: account.user.id, origin: origin)
+            await fail(.passwordWrong, attempt, user: account.user.id, admission, origin: origin)
+            throw IdentityError.invalidCredentials
+        }
+        // Told apart from a wrong password, it would tell that the address is registered.
+        if account.tenant.requiresVerifiedEmail, account.user.email != nil, account.user.emailVerifiedAt == nil {
+            await fail(.emailUnverified, attempt, user: account.user.id, admission, origin: origin)
             throw IdentityError.invalidCredentials
         }
         guard account.isUsable else {
             await record(.accountDisabled, attempt, user: account.user.id, origin: origin)
             throw IdentityError.accountDisabled
         }
+        await throttle.succeeded(admission)
         let rehashed =
             verdict.needsRehash ? try? await hasher.hash(password, deadline: deadline.forHash) : nil
         return (account, rehashed)
@@ -86,14 +111,28 @@ package struct SignIn: Sendable {
         case userUnknown = "user_unknown"
         case passwordWrong = "password_wrong"
         case accountDisabled = "account_disabled"
+        case emailUnverified = "email_unverified"
+    }
+
+    /// Counts and records a wrong password; at the last before it gets slow, its owner is told. The same work whether or not
+    /// there is an owner.
+    private func fail(
+        _ failure: Failure, _ attempt: SignInAttempt, user: UUID?, _ admission: Admission, origin: RequestOrigin
+    ) async {
+        let isNoticed = await throttle.failed(admission)
+        await record(failure, attempt, user: user, origin: origin)
+        if isNoticed { await record(failure, as: .userLocked, attempt, user: user, origin: origin) }
     }
 
     /// A failed login is refused whether or not it can be recorded.
-    private func record(_ failure: Failure, _ attempt: SignInAttempt, user: UUID?, origin: RequestOrigin) async {
+    private func record(
+        _ failure: Failure, as type: EventType = .loginFailed, _ attempt: SignInAttempt, user: UUID?,
+        origin: RequestOrigin
+    ) async {
         do {
             // The subject of an attempt on nobody is the nil UUID: what was typed may be a password in the wrong field.
             let event = try origin.event(
-                .loginFailed, user: user ?? .zero, tenantID: attempt.tenantID, actor: nil, status: .failure,
+                type, user: user ?? .zero, tenantID: attempt.tenantID, actor: nil, status: .failure,
                 message: failure.rawValue)
             try await repository.append(event, deadline: origin.scope.deadline.forStatement)
         } catch {

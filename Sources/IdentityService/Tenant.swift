@@ -15,11 +15,16 @@ package struct Tenant: Sendable, Hashable, Identifiable {
     package var membershipApproval: Bool
     package var loginMethods: [String]
     package var passwordPolicy: PasswordPolicy
+    /// Whether who registers is told that an e-mail address or phone number is taken; usernames always are.
+    package var registrationDiscloses: Bool
+    /// Whether a user must have verified the e-mail address before signing in.
+    package var requiresVerifiedEmail: Bool
 
     package init(
         id: UUID, slug: String, name: String, displayName: String, status: Status = .active,
         membershipApproval: Bool = false, loginMethods: [String] = IdentifierKind.allCases.map(\.rawValue),
-        passwordPolicy: PasswordPolicy = PasswordPolicy()
+        passwordPolicy: PasswordPolicy = PasswordPolicy(), registrationDiscloses: Bool = false,
+        requiresVerifiedEmail: Bool = false
     ) {
         self.id = id
         self.slug = slug
@@ -29,5 +34,7 @@ package struct Tenant: Sendable, Hashable, Identifiable {
         self.membershipApproval = membershipApproval
         self.loginMethods = loginMethods
         self.passwordPolicy = passwordPolicy
+        self.registrationDiscloses = registrationDiscloses
+        self.requiresVerifiedEmail = requiresVerifiedEmail
     }
 }

@@ -22,14 +22,20 @@ package func buildMFAService(
 
     let router = try Router.service(telemetry, settings: settings)
     let api = router.group("api/v1")
-    events.controller.addRoutes(to: api.internalOnly("internal", verify: security.verifyCaller))
+    let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
+    PersonalDataController(.mfa, database: database).addRoutes(to: internalOnly)
+    events.controller.addRoutes(to: internalOnly)
+    let eraser = PersonalDataEraser(
+        .mfa, database: database, outbox: events.outbox,
+        broker: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
+        retries: try settings.value(.retryDelays), telemetry: telemetry)
 
     let health = HealthRegistry()
     health.register("database") { try await database.ping(deadline: $0) }
     health.register("rabbitmq", .degrading) { _ in try Unavailable.unless(events.publisher.isAvailable, "RabbitMQ") }
     return ServiceApplication(
         name: "mfa", settings: settings, telemetry: telemetry, router: router,
-        services: [database] + events.services, health: health,
+        services: [database] + events.services + [eraser], health: health,
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/mfa", logger: telemetry.logger)

@@ -27,6 +27,11 @@ package struct CachedProfiles: Sendable {
         }
     }
 
+    /// Erases a profile; nobody reads it afterwards.
+    package func erasing(_ userID: UUID, tenantID: UUID, _ erase: () async throws -> Void) async throws {
+        try await cache.changing(userID, in: tenantID, erase)
+    }
+
     /// As ``ProfileRepository/change(_:tenantID:expected:event:deadline:_:)``; nobody reads the profile of before afterwards.
     package func change(
         _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,

@@ -43,8 +43,14 @@ package func buildProfileService(
         to: authenticated)
     CustomFieldController(repository: repository).addRoutes(to: authenticated)
     let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
+    PersonalDataController(.profile, database: database).addRoutes(to: internalOnly)
     events.controller.addRoutes(to: internalOnly)
     warmup.routes.addRoutes(to: internalOnly)
+    let eraser = PersonalDataEraser(
+        .profile, database: database, outbox: events.outbox,
+        broker: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
+        retries: try settings.value(.retryDelays), telemetry: telemetry,
+        around: { user, tenant, erase in try await profiles.erasing(user, tenantID: tenant, erase) })
 
     let health = HealthRegistry()
     health.register("database") { try await database.ping(deadline: $0) }
@@ -53,7 +59,7 @@ package func buildProfileService(
     let keys = try security.watchers(settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "profile", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis] + events.services + [feed, warmup.controller] + keys, health: health,
+        services: [database, redis] + events.services + [feed, warmup.controller, eraser] + keys, health: health,
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/profile", logger: telemetry.logger)

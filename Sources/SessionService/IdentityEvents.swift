@@ -38,7 +38,7 @@ package struct IdentityEvents: Sendable {
         let actor = SessionActor(
             userID: detail.actorID, ip: detail.ip, userAgent: detail.userAgent, requestID: detail.requestID)
         switch event.type {
-        case .passwordChanged:
+        case .passwordChanged, .passwordReset:
             let notice = PasswordChangedNotice(
                 tenantID: event.tenantID, changedAt: event.time.date, keptSessionID: detail.sessionID)
             try await signOut.passwordChanged(of: user, notice, actor: actor, deadline: deadline)

@@ -52,6 +52,11 @@ package func buildSessionService(
             warmup.controller, verify: security.verifyToken, refreshTokens: RefreshTokenCodec(ring: security.ring))
     }
     rules.addRoutes(to: router, security: security, events: events)
+    PersonalDataController(.session, database: database).addRoutes(
+        to: router.group("api/v1").internalOnly("internal", verify: security.verifyCaller))
+    let eraser = PersonalDataEraser(
+        .session, database: database, outbox: events.outbox, broker: broker,
+        retries: try settings.value(.retryDelays), telemetry: telemetry)
 
     let housekeeping = Housekeeping(
         repository: repository, devices: repository, revocations: security.revocations, logger: telemetry.logger)
@@ -59,7 +64,7 @@ package func buildSessionService(
     return ServiceApplication(
         name: "session", settings: settings, telemetry: telemetry, router: router,
         services: [database, redis, announcer, stall] + events.services
-            + [feed, consumer, housekeeping, warmup.controller] + keys,
+            + [feed, consumer, eraser, housekeeping, warmup.controller] + keys,
         health: health(security, database: database, redis: redis, events: events),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(

@@ -12,9 +12,17 @@ import TestSupport
 enum IdentityStore: String, CaseIterable, Sendable {
     case memory, postgres
 
-    func make() async throws -> any IdentityRepository {
+    func make() async throws -> any IdentityRepository { try await makeWithCodes().users }
+
+    /// A store, its codes, and what its outbox holds.
+    func makeWithCodes() async throws -> (
+        users: any IdentityRepository, codes: any CodeRepository & EmailChangeRepository,
+        events: @Sendable () async throws -> [DomainEvent]
+    ) {
         switch self {
-        case .memory: return InMemoryIdentityRepository()
+        case .memory:
+            let users = InMemoryIdentityRepository()
+            return (users, InMemoryCodeRepository(users: users), { await users.events })
         case .postgres:
             let url = try await TestPostgres.shared().createDatabase()
             let client = PostgresClient(
@@ -24,7 +32,20 @@ enum IdentityStore: String, CaseIterable, Sendable {
             _ = try await PostgresMigrator(client).migrate(
                 try MigrationSet(directory: root.appending(path: "migrations/identity").path()),
                 deadline: .after(.seconds(30)))
-            return PostgresIdentityRepository(database: client)
+            let events: @Sendable () async throws -> [DomainEvent] = {
+                let sql: SQL =
+                    "SELECT id, type, subject, tenant_id, occurred_at, data::text AS data FROM outbox ORDER BY ordinal"
+                return try await client.query(sql, deadline: .after(.seconds(5))).map { row in
+                    DomainEvent(
+                        id: try row.decode(UUID.self, "id"),
+                        type: EventType(rawValue: try row.decode(String.self, "type")),
+                        subject: try row.decode(String.self, "subject"),
+                        tenantID: try row.decode(UUID.self, "tenant_id"),
+                        time: EventTime(try row.decode(Date.self, "occurred_at")),
+                        json: try row.decode(String.self, "data"))
+                }
+            }
+            return (PostgresIdentityRepository(database: client), PostgresCodeRepository(database: client), events)
         }
     }
 }

@@ -9,20 +9,27 @@ import Testing
 struct IdentityRepositoryContract {
     @Test("keeps identities unique in their tenant, however they are written", arguments: IdentityStore.allCases)
     func unique(store: IdentityStore) async throws {
-        let registration = Registration(repository: try await store.make(), hasher: CountingHasher())
+        let repository = try await store.make()
+        let registration = Registration(repository: repository, hasher: CountingHasher())
         let form = RegistrationForm(
             email: "ann@example.org", username: "ann", phone: "+49301234567", password: "correct horse")
         let user = try await registration.register(form, origin: makeOrigin())
         #expect(user.roles == ["member"])
-        let again: [(IdentifierKind, RegistrationForm)] = [
-            (.email, RegistrationForm(email: "ANN@example.org", password: "correct horse")),
-            (.username, RegistrationForm(username: "Ann", password: "correct horse")),
-            (.phone, RegistrationForm(phone: "0049 30 1234567", password: "correct horse")),
+        let again = try [
+            Identifier.email("ANN@example.org"), Identifier.username("Ann"), Identifier.phone("0049 30 1234567"),
         ]
-        for (kind, form) in again {
-            await #expect(throws: IdentityError.alreadyRegistered(kind)) {
-                _ = try await registration.register(form, origin: makeOrigin())
+        for identifier in again {
+            let other = NewUser(
+                id: UUID(), tenantID: user.tenantID, identifiers: [identifier], name: nil, passwordHash: "v1:x",
+                mustChangePassword: false, roles: ["member"])
+            await #expect(throws: IdentityError.alreadyRegistered(identifier.kind)) {
+                _ = try await repository.insert(
+                    other, event: try event(.userRegistered, user), deadline: makeOrigin().scope.deadline)
             }
+        }
+        await #expect(throws: IdentityError.alreadyRegistered(.username)) {
+            _ = try await registration.register(
+                RegistrationForm(username: "Ann", password: "correct horse"), origin: makeOrigin())
         }
         await #expect(throws: IdentityError.tenantUnknown) {
             _ = try await registration.register(

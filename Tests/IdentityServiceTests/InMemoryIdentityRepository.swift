@@ -116,5 +116,19 @@ actor InMemoryIdentityRepository: IdentityRepository {
         return (Array(all.dropFirst(offset).prefix(limit)), all.count)
     }
 
+    /// For the store of codes: the new address, and the one before.
+    func changeEmail(of userID: UUID, tenantID: UUID, to email: Identifier, event: DomainEvent) throws -> String? {
+        guard var account = accounts[userID], account.user.tenantID == tenantID else { return nil }
+        if let owner = keys[.email]?[email.key], owner != userID { throw IdentityError.alreadyRegistered(.email) }
+        let old = account.user.email
+        if let old { keys[.email]?[Identifier.guess(old).key] = nil }
+        keys[.email, default: [:]][email.key] = userID
+        account.user.email = email.text
+        account.user.emailVerifiedAt = now
+        accounts[userID] = account
+        events.append(event)
+        return old
+    }
+
     func append(_ event: DomainEvent, deadline: Deadline) { events.append(event) }
 }

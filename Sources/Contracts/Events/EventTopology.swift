@@ -14,6 +14,28 @@ package enum EventTopology {
     package static let sessionRoutingKeys = [
         "identity.user.#", "identity.password.#", "identity.roles.#", "identity.session.#", "identity.refresh.#",
     ]
+    package static let notificationsQueue = "authms.notifications"
+    /// What calls for a mail.
+    package static let notificationsRoutingKeys = [
+        "identity.password.#", "identity.email.#", "identity.user.registered", "identity.user.locked",
+        "identity.user.unlocked", "identity.user.deleted", "identity.user.export_ready",
+        "identity.registration.repeated",
+    ]
+    /// What identity itself hears of: how far the erasure of a user has come, and who wants their data.
+    package static let identityQueue = "authms.identity"
+    package static let identityRoutingKeys = [
+        "identity.user.deleted", "identity.user.export_requested", "*.user.erased",
+    ]
+    /// Where a service hears that it must erase a user.
+    package static func erasureQueue(of source: EventSource) -> String { "authms.erasure.\(source.rawValue)" }
+    /// The services that keep something of a user besides identity.
+    package static let erasingSources: [EventSource] = [.session, .profile, .mfa]
+    /// Every queue of ours that is consumed, and what it is bound to.
+    package static let consumedQueues: [(name: String, routingKeys: [String])] =
+        [
+            (auditQueue, ["#"]), (sessionQueue, sessionRoutingKeys), (notificationsQueue, notificationsRoutingKeys),
+            (identityQueue, identityRoutingKeys),
+        ] + erasingSources.map { (erasureQueue(of: $0), ["identity.user.deleted"]) }
     /// How often a message is redelivered before the broker gives it up as a dead letter.
     package static let deliveryLimit = 50
 

@@ -27,17 +27,30 @@ package struct EventType: RawRepresentable, Sendable, Hashable, Codable, CustomS
 
 extension EventType {
     package static let userRegistered = EventType(rawValue: "identity.user.registered")
+    /// Somebody tried to register with an address or number of this user, and was not told that it is taken.
+    package static let registrationRepeated = EventType(rawValue: "identity.registration.repeated")
     package static let userUpdated = EventType(rawValue: "identity.user.updated")
     package static let userDisabled = EventType(rawValue: "identity.user.disabled")
     package static let userEnabled = EventType(rawValue: "identity.user.enabled")
     package static let userDeleted = EventType(rawValue: "identity.user.deleted")
+    /// Every service has erased what it held of the user.
+    package static let userErased = EventType(rawValue: "identity.user.erased")
+    package static let exportRequested = EventType(rawValue: "identity.user.export_requested")
+    package static let exportReady = EventType(rawValue: "identity.user.export_ready")
     package static let userLocked = EventType(rawValue: "identity.user.locked")
     package static let userUnlocked = EventType(rawValue: "identity.user.unlocked")
     package static let loginSucceeded = EventType(rawValue: "identity.login.succeeded")
     package static let loginFailed = EventType(rawValue: "identity.login.failed")
+    package static let reauthenticated = EventType(rawValue: "identity.login.repeated")
     package static let passwordChanged = EventType(rawValue: "identity.password.changed")
     package static let passwordResetRequested = EventType(rawValue: "identity.password.reset_requested")
     package static let passwordReset = EventType(rawValue: "identity.password.reset")
+    /// A code of a mail was tried, rightly or not; about nobody when there is no such user.
+    package static let codeTried = EventType(rawValue: "identity.code.tried")
+    package static let emailVerificationRequested = EventType(rawValue: "identity.email.verification_requested")
+    package static let emailVerified = EventType(rawValue: "identity.email.verified")
+    package static let emailChangeRequested = EventType(rawValue: "identity.email.change_requested")
+    package static let emailChanged = EventType(rawValue: "identity.email.changed")
     package static let rolesChanged = EventType(rawValue: "identity.roles.changed")
     package static let tenantCreated = EventType(rawValue: "identity.tenant.created")
     package static let tenantUpdated = EventType(rawValue: "identity.tenant.updated")

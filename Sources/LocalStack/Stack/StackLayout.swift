@@ -91,6 +91,8 @@ package struct StackLayout: Sendable {
     package var keysDirectory: String { "\(root)/keys" }
     /// The key ring that the audit service signs its checkpoints under.
     package var auditKeysDirectory: String { "\(root)/audit-keys" }
+    /// The mails of a stack that has no mail server.
+    package var mailDirectory: String { "\(root)/mail" }
     /// Copies of the signed checkpoints, away from the audit database.
     package var checkpointDirectory: String { "\(root)/checkpoints" }
     package var logDirectory: String { "\(root)/log" }

@@ -100,7 +100,9 @@ package struct StackPlan: Sendable {
     /// Settings of the caller that reach every service.
     private static let handedOn = [
         "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
-        "AUDIT_CHECKPOINT_INTERVAL", "KEYS_RELOAD_INTERVAL",
+        "AUDIT_CHECKPOINT_INTERVAL", "KEYS_RELOAD_INTERVAL", "SMTP_URL", "SMTP_USERNAME", "SMTP_PASSWORD",
+        "SMTP_STARTTLS", "SMTP_CA_FILE",
+        "MAIL_FROM",
     ]
     private static let handedOnPrefixes = ["CACHE_", "WARMUP_"]
 
@@ -124,7 +126,10 @@ package struct StackPlan: Sendable {
             environment["AUDIT_KEYS_DIRECTORY"] = layout.auditKeysDirectory
             environment["AUDIT_CHECKPOINT_DIRECTORY"] = layout.checkpointDirectory
         }
-        if role == .identity { environment["PASSWORD_PEPPER"] = secrets["pepper"] }
+        if role == .identity {
+            environment["PASSWORD_PEPPER"] = secrets["pepper"]
+            environment["MAIL_DIRECTORY"] = layout.mailDirectory
+        }
         for other in ServiceRole.withDatabase {
             environment["SERVICES_\(other.rawValue.uppercased())_URL"] = layout.url(of: other)
         }

@@ -12,19 +12,16 @@ extension Topology {
                 arguments: ["alternate-exchange": .string(EventTopology.unroutedExchange)]),
             Exchange(EventTopology.deadLetterExchange, .direct),
         ],
-        queues: [
-            .quorum(EventTopology.unroutedQueue),
-            .quorum(EventTopology.deadLetterQueue(of: EventTopology.auditQueue)),
-            .quorum(EventTopology.deadLetterQueue(of: EventTopology.sessionQueue)),
-            .consumed(EventTopology.auditQueue), .consumed(EventTopology.sessionQueue),
-        ],
-        bindings: [
-            Binding(queue: EventTopology.unroutedQueue, exchange: EventTopology.unroutedExchange),
-            .deadLetters(of: EventTopology.auditQueue), .deadLetters(of: EventTopology.sessionQueue),
-            Binding(queue: EventTopology.auditQueue, exchange: EventTopology.exchange, routingKey: "#"),
-        ]
-            + EventTopology.sessionRoutingKeys.map {
-                Binding(queue: EventTopology.sessionQueue, exchange: EventTopology.exchange, routingKey: $0)
+        queues: [.quorum(EventTopology.unroutedQueue)]
+            + EventTopology.consumedQueues.flatMap {
+                [.quorum(EventTopology.deadLetterQueue(of: $0.name)), .consumed($0.name)]
+            },
+        bindings: [Binding(queue: EventTopology.unroutedQueue, exchange: EventTopology.unroutedExchange)]
+            + EventTopology.consumedQueues.flatMap { queue in
+                [.deadLetters(of: queue.name)]
+                    + queue.routingKeys.map {
+                        Binding(queue: queue.name, exchange: EventTopology.exchange, routingKey: $0)
+                    }
             })
 }
 

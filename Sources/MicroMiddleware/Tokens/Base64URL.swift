@@ -4,8 +4,8 @@ import Foundation
 ///
 /// Foundation's decoder takes padding, the other alphabet and trailing bits that say nothing; a token may have none of
 /// these, or one signature would have several spellings.
-enum Base64URL {
-    static func encode(_ bytes: some Sequence<UInt8>) -> String {
+package enum Base64URL {
+    package static func encode(_ bytes: some Sequence<UInt8>) -> String {
         String(decoding: encodeBytes(Array(bytes)), as: UTF8.self)
     }
 
@@ -21,7 +21,7 @@ enum Base64URL {
         }
     }
 
-    static func decode(_ text: String) -> [UInt8]? {
+    package static func decode(_ text: String) -> [UInt8]? {
         var text = text
         return text.withUTF8 { decode($0) }
     }

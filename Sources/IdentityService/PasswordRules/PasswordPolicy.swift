@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// What a new password must be like. Length counts, composition does not (NIST SP 800-63B, section 5.1.1.2).
 package struct PasswordPolicy: Sendable, Hashable {
@@ -7,16 +7,33 @@ package struct PasswordPolicy: Sendable, Hashable {
     package var maximumLength: Int
     /// `plain`, or `hash`: the client sends the hex SHA-256 of `password|tenant_id`.
     package var transmission: String
+    /// So many passwords before the present one may not be chosen again; 0 for any.
+    package var historyDepth: Int
+    /// A password older than this many days must be changed at the next sign-in; 0 for never.
+    package var maximumAgeDays: Int
+    /// Whether passwords that attackers try first are refused.
+    package var refusesCommon: Bool
 
-    package init(minimumLength: Int = 8, maximumLength: Int = 256, transmission: String = "plain") {
+    package init(
+        minimumLength: Int = 8, maximumLength: Int = 256, transmission: String = "plain", historyDepth: Int = 0,
+        maximumAgeDays: Int = 0, refusesCommon: Bool = true
+    ) {
         self.minimumLength = minimumLength
         self.maximumLength = maximumLength
         self.transmission = transmission
+        self.historyDepth = historyDepth
+        self.maximumAgeDays = maximumAgeDays
+        self.refusesCommon = refusesCommon
     }
 
-    /// A password as it is hashed: NFC, so that it does not matter how a keyboard composes its accents.
+    /// Whether a password of that age must be changed.
+    package func isExpired(changedAt: Date, now: Date) -> Bool {
+        maximumAgeDays > 0 && now.timeIntervalSince(changedAt) > Double(maximumAgeDays) * 86_400
+    }
+
+    /// A password as it is hashed: NFKC, so that it does not matter how a keyboard composes it (NIST SP 800-63B §5.1.1.2).
     package static func normalized(_ password: String) -> String {
-        password.utf8.allSatisfy { $0 < 0x80 } ? password : password.precomposedStringWithCanonicalMapping
+        password.utf8.allSatisfy { $0 < 0x80 } ? password : password.precomposedStringWithCompatibilityMapping
     }
 
     /// The password, normalised, when it may be chosen.

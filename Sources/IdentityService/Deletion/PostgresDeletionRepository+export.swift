@@ -1,0 +1,79 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+import MicroMiddleware
+import Postgres
+
+extension PostgresDeletionRepository {
+    /// So often a day may one user ask.
+    private static let dailyLimit = 5
+
+    package func requestExport(
+        of userID: UUID, tenantID: UUID, expiresAt: Date, event: DomainEvent, deadline: Deadline
+    ) async throws -> DataExport? {
+        let sql: SQL =
+            """
+            WITH asked AS (
+                INSERT INTO exports (id, user_id, tenant_id, expires_at)
+                SELECT \(event.id), u.id, u.tenant_id, \(expiresAt)::timestamptz FROM users u
+                WHERE u.id = \(userID) AND u.tenant_id = \(tenantID) AND u.status = 'active' AND (
+                    SELECT count(*) FROM exports e WHERE e.user_id = u.id AND e.requested_at > now() - interval '1 day'
+                ) < \(Self.dailyLimit)
+                RETURNING id, requested_at, expires_at, bundle
+            ), recorded AS (\(SQL.outboxInsert(event, from: "asked")))
+            SELECT * FROM asked
+            """
+        let row = try await database.query(sql, deadline: deadline).first
+        wakeRelay(.now)
+        return try row.map(DataExport.init(row:))
+    }
+
+    package func storeExport(
+        _ id: UUID, bundle: [UInt8], event: DomainEvent, deadline: Deadline
+    ) async throws {
+        let sql: SQL =
+            """
+            WITH stored AS (
+                UPDATE exports SET bundle = \(bundle), ready_at = now() WHERE id = \(id) AND bundle IS NULL RETURNING id
+            ) \(SQL.outboxInsert(event, from: "stored"))
+            """
+        try await database.query(sql, deadline: deadline)
+        wakeRelay(.soon)
+    }
+
+    package func export(
+        _ id: UUID, of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline
+    ) async throws -> DataExport? {
+        let sql: SQL =
+            """
+            SELECT id, requested_at, expires_at, bundle FROM exports
+            WHERE id = \(id) AND user_id = \(userID) AND tenant_id = \(tenantID) AND expires_at > \(now)
+            """
+        return try await database.query(sql, deadline: deadline).first.map(DataExport.init(row:))
+    }
+
+    package func personalData(
+        of userID: UUID, tenantID: UUID, deadline: Deadline
+    ) async throws -> [String: String] {
+        let sql: SQL =
+            """
+            SELECT json_build_object('id', u.id, 'tenant_id', u.tenant_id, 'email', u.email, 'username', u.username,
+                'phone', u.phone, 'name', u.name, 'status', u.status, 'email_verified_at', u.email_verified_at,
+                'phone_verified_at', u.phone_verified_at, 'created_at', u.created_at, 'updated_at', u.updated_at,
+                'last_login_at', u.last_login_at, 'password_changed_at', p.changed_at,
+                'roles', (SELECT coalesce(json_agg(r.role ORDER BY r.role), '[]') FROM user_roles r WHERE r.user_id = u.id)
+            )::text AS account
+            FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.id = \(userID) AND u.tenant_id = \(tenantID)
+            """
+        let row = try await database.query(sql, deadline: deadline).first
+        return ["account": try row?.decode(String.self, "account") ?? "null"]
+    }
+}
+
+extension DataExport {
+    fileprivate init(row: PostgresRow) throws {
+        self.init(
+            id: try row.decode(UUID.self, "id"), requestedAt: try row.decode(Date.self, "requested_at"),
+            expiresAt: try row.decode(Date.self, "expires_at"), bundle: try row.decode([UInt8]?.self, "bundle"))
+    }
+}

@@ -1,0 +1,129 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+package import MicroMiddleware
+package import Postgres
+
+/// Deletions in the identity database.
+package struct PostgresDeletionRepository: DeletionRepository {
+    let database: PostgresClient
+    let wakeRelay: @Sendable (Outbox.Urgency) -> Void
+
+    package init(database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void = { _ in }) {
+        self.database = database
+        self.wakeRelay = wakeRelay
+    }
+
+    package func delete(
+        _ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
+    ) async throws -> Deletion? {
+        let deletion = try await database.withTransaction(deadline: deadline) { connection -> Deletion? in
+            // Two last owners that both see the other one would both be gone.
+            try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended(\(tenantID)::text, 4))")
+            let owner = try await connection.query(
+                """
+                SELECT NOT EXISTS (
+                    SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id
+                    WHERE r.tenant_id = \(tenantID) AND r.role = 'owner' AND u.status = 'active' AND u.id <> \(userID)
+                ) AS is_last
+                FROM user_roles WHERE user_id = \(userID) AND tenant_id = \(tenantID) AND role = 'owner'
+                """
+            ).first
+            if try owner?.decode(Bool.self, "is_last") == true { throw IdentityError.lastOwner }
+            let found = try await connection.query(
+                """
+                SELECT email FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) AND status <> 'deleted' FOR UPDATE
+                """
+            ).first
+            guard let found else { return nil }
+            let address = try found.decode(String?.self, "email")
+            let row = try await connection.query(
+                """
+                WITH begun AS (
+                    INSERT INTO deletions (id, user_id, tenant_id, email, erased)
+                    VALUES (\(event.id), \(userID), \(tenantID), \(address), '{identity}')
+                    RETURNING id, requested_at, erased, completed_at
+                ), recorded AS (\(SQL.outboxInsert(event, from: "begun")))
+                SELECT * FROM begun
+                """
+            ).first
+            for statement in Self.erasure(of: userID, tenantID) { try await connection.query(statement) }
+            return try row.map(Deletion.init(row:))
+        }
+        wakeRelay(.now)
+        return deletion
+    }
+
+    package func finishDeletion(
+        of userID: UUID, tenantID: UUID, eventID: UUID, deadline: Deadline
+    ) async throws {
+        try await database.withTransaction(deadline: deadline) { connection in
+            try await connection.query(
+                """
+                INSERT INTO deletions (id, user_id, tenant_id, email, erased)
+                SELECT \(eventID), u.id, u.tenant_id, u.email, '{identity}' FROM users u
+                WHERE u.id = \(userID) AND u.tenant_id = \(tenantID) AND u.status = 'deleted'
+                ON CONFLICT DO NOTHING
+                """)
+            for statement in Self.erasure(of: userID, tenantID) { try await connection.query(statement) }
+        }
+    }
+
+    package func recordErasure(
+        of userID: UUID, tenantID: UUID, by service: String, completion: DomainEvent, deadline: Deadline
+    ) async throws {
+        let needed = Deletion.services.sorted()
+        let sql: SQL =
+            """
+            WITH noted AS (
+                UPDATE deletions SET erased = array_append(erased, \(service)),
+                    completed_at = CASE WHEN array_append(erased, \(service)) @> \(needed)::text[] THEN now() END
+                WHERE user_id = \(userID) AND tenant_id = \(tenantID) AND NOT \(service) = ANY (erased)
+                RETURNING completed_at
+            ), done AS (SELECT 1 FROM noted WHERE completed_at IS NOT NULL)
+            \(SQL.outboxInsert(completion, from: "done"))
+            """
+        try await database.query(sql, deadline: deadline)
+        wakeRelay(.soon)
+    }
+
+    package func deletion(_ id: UUID, deadline: Deadline) async throws -> Deletion? {
+        let sql: SQL = "SELECT id, requested_at, erased, completed_at FROM deletions WHERE id = \(id)"
+        return try await database.query(sql, deadline: deadline).first.map(Deletion.init(row:))
+    }
+
+    package func takeLastAddress(of userID: UUID, forget: Bool, deadline: Deadline) async throws -> String? {
+        let sql: SQL =
+            forget
+            ? "UPDATE deletions SET email = NULL WHERE user_id = \(userID) RETURNING email"
+            : "SELECT email FROM deletions WHERE user_id = \(userID)"
+        return try await database.query(sql, deadline: deadline).first?.decode(String?.self, "email")
+    }
+
+    /// What is left is an id that says that it is deleted. Its username is one that nobody can register.
+    private static func erasure(of userID: UUID, _ tenantID: UUID) -> [SQL] {
+        [
+            """
+            UPDATE users SET status = 'deleted', email = NULL, email_key = NULL, email_verified_at = NULL, phone = NULL,
+                phone_key = NULL, phone_verified_at = NULL, name = NULL, username = 'deleted',
+                username_key = 'deleted:' || id::text, last_login_at = NULL, updated_at = clock_timestamp()
+            WHERE id = \(userID) AND tenant_id = \(tenantID) AND username_key IS DISTINCT FROM 'deleted:' || id::text
+            """,
+            "DELETE FROM passwords WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+            "DELETE FROM password_history WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+            "DELETE FROM codes WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+            "DELETE FROM email_changes WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+            "DELETE FROM exports WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+            "DELETE FROM user_roles WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+        ]
+    }
+}
+
+extension Deletion {
+    fileprivate init(row: PostgresRow) throws {
+        self.init(
+            id: try row.decode(UUID.self, "id"), requestedAt: try row.decode(Date.self, "requested_at"),
+            erased: Set(try row.decode([String].self, "erased")),
+            completedAt: try row.decode(Date?.self, "completed_at"))
+    }
+}

@@ -1,0 +1,56 @@
+import Contracts
+import Foundation
+package import MicroMiddleware
+
+/// Proving once more who one is, in the session that is open: needed before what could lose somebody the account.
+package struct Reauthentication: Sendable {
+    let repository: any IdentityRepository
+    let hasher: any PasswordHashing
+    let throttle: any Throttling
+    let tokens: any AccessTokenMinting
+
+    package init(
+        repository: any IdentityRepository, hasher: any PasswordHashing, throttle: any Throttling,
+        tokens: any AccessTokenMinting
+    ) {
+        self.repository = repository
+        self.hasher = hasher
+        self.throttle = throttle
+        self.tokens = tokens
+    }
+
+    /// A token like the one before, with a fresh `auth_time`. Wrong passwords are counted like those of a login, under the
+    /// session: a stranger with a stolen token does not get to guess at leisure, nor to lock the owner's login.
+    ///
+    /// - Throws: ``IdentityError/invalidCredentials``, ``IdentityError/throttled(retryAfter:)``
+    package func again(
+        by identity: AccessTokenClaims, password: String, declared: String?, origin: RequestOrigin
+    ) async throws -> MintedAccessToken {
+        let deadline = origin.scope.deadline
+        let attempt = SignInAttempt(
+            identity: "session.\(identity.sessionID.text)", password: password, tenantID: identity.tenantID)
+        let admission = try await throttle.admit(attempt, origin: origin)
+        guard
+            let account = try await repository.account(
+                identity.subject, tenantID: identity.tenantID, deadline: deadline.forStatement)
+        else { throw IdentityError.userUnknown }
+        guard account.isUsable else { throw IdentityError.accountDisabled }
+        let presented = account.tenant.passwordPolicy.presented(
+            password, declared: declared, tenantID: identity.tenantID)
+        let verdict = try await hasher.verify(presented, against: account.passwordHash, deadline: deadline.forHash)
+        let event = try origin.event(
+            verdict.matches ? .reauthenticated : .loginFailed, user: identity.subject, tenantID: identity.tenantID,
+            actor: identity.subject, session: identity.sessionID, status: verdict.matches ? .success : .failure,
+            message: verdict.matches ? nil : "password_wrong")
+        try await repository.append(event, deadline: deadline.forStatement)
+        guard verdict.matches else {
+            _ = await throttle.failed(admission)
+            throw IdentityError.invalidCredentials
+        }
+        await throttle.succeeded(admission)
+        return try tokens.mint(
+            AccessTokenGrant(
+                user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: Date(),
+                methods: identity.methods, mustChangePassword: account.mustChangePassword))
+    }
+}

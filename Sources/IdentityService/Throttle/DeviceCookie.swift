@@ -1,0 +1,25 @@
+import HTTPTypes
+import Hummingbird
+
+/// How a device shows that it is known: a cookie (RFC 6265), or the same token in a header of ours, for what is no browser.
+enum DeviceCookie {
+    static let name = "authms_device"
+    private static let maximumBytes = 4_096
+
+    static func read(_ request: Request) -> String? {
+        if let header = HTTPField.Name("x-device-token").flatMap({ request.headers[$0] }) { return header }
+        guard let cookies = request.headers[.cookie], cookies.utf8.count <= maximumBytes else { return nil }
+        for pair in cookies.split(separator: ";") {
+            let parts = pair.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, parts[0].drop(while: { $0 == " " }) == name else { continue }
+            return String(parts[1])
+        }
+        return nil
+    }
+
+    /// No script reads it and no other site's request carries it. `Secure` is kept to by browsers on localhost too.
+    static func write(_ token: String, to response: inout Response) {
+        let age = Int(DeviceToken.lifetime)
+        response.headers[.setCookie] = "\(name)=\(token); Path=/; Max-Age=\(age); HttpOnly; Secure; SameSite=Lax"
+    }
+}

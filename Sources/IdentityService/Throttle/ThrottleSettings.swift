@@ -1,0 +1,69 @@
+import Foundation
+package import MicroMiddleware
+
+/// How hard guessing is made, by configuration.
+package struct ThrottleSettings: Sendable {
+    package let limits: ThrottleLimits
+    package let trusted: [AddressRange]
+    package let difficulty: Int
+
+    package init(settings: ServiceSettings) throws {
+        var limits = ThrottleLimits()
+        limits.account.free = try settings.value(.bruteForceAccountFree)
+        limits.account.longest = try settings.value(.bruteForceAccountLongest)
+        limits.address.free = try settings.value(.bruteForceAddressFree)
+        limits.tenantFailuresPerMinute = try settings.value(.bruteForceTenantFailures)
+        limits.asksForProof = try settings.value(.bruteForceProof)
+        self.limits = limits
+        trusted = try settings.value(.bruteForceTrusted)
+        difficulty = try settings.value(.bruteForceDifficulty)
+    }
+
+    static let keys: [ConfigurationKeySummary] = [
+        ConfigurationKey<Int>.bruteForceAccountFree.summary,
+        ConfigurationKey<Duration>.bruteForceAccountLongest.summary,
+        ConfigurationKey<Int>.bruteForceAddressFree.summary, ConfigurationKey<[AddressRange]>.bruteForceTrusted.summary,
+        ConfigurationKey<Int>.bruteForceTenantFailures.summary, ConfigurationKey<Bool>.bruteForceProof.summary,
+        ConfigurationKey<Int>.bruteForceDifficulty.summary,
+    ]
+}
+
+extension ConfigurationKey<Int> {
+    static let bruteForceAccountFree = int(
+        "bruteforce.account_free", default: 5, in: 1...1_000_000,
+        "How many wrong passwords in a row an identity takes before each next one costs a wait that doubles.")
+    static let bruteForceAddressFree = int(
+        "bruteforce.address_free", default: 100, in: 1...1_000_000,
+        "How many wrong passwords in ten minutes an address may give, whomever it tries, before it has to wait.")
+    static let bruteForceTenantFailures = int(
+        "bruteforce.tenant_failures_per_minute", default: 6_000, in: 1...100_000_000,
+        "At so many failures in a minute a tenant's brake is on for five minutes: one free failure an identity.")
+    static let bruteForceDifficulty = int(
+        "bruteforce.proof_bits", default: 18, in: 1...32,
+        "How many leading zero bits a proof of work must have; each more doubles the work.")
+}
+
+extension ConfigurationKey<Duration> {
+    static let bruteForceAccountLongest = duration(
+        "bruteforce.account_longest_wait", default: .seconds(900), in: .seconds(1) ... .seconds(86_400),
+        "The longest wait between two attempts on an identity from devices that it has not been used on.")
+}
+
+extension ConfigurationKey<Bool> {
+    static let bruteForceProof = bool(
+        "bruteforce.proof_of_work", default: false,
+        "Whether, while a tenant's brake is on, unknown devices must solve a challenge for each attempt.")
+}
+
+extension ConfigurationKey<[AddressRange]> {
+    static let bruteForceTrusted = ConfigurationKey(
+        "bruteforce.trusted_addresses", type: "addresses or CIDR ranges separated by commas",
+        default: ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) },
+        "Whose failures are not counted by address: gateways of one's own that hide their clients' addresses.",
+        render: { _ in "127.0.0.0/8,::1" },
+        parse: { text in
+            let parts = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            let ranges = parts.compactMap { AddressRange($0) }
+            return ranges.count == parts.count ? ranges : nil
+        })
+}

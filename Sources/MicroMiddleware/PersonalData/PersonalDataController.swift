@@ -1,0 +1,36 @@
+internal import ConnectionKit
+internal import Contracts
+internal import Foundation
+package import Hummingbird
+package import Postgres
+
+/// Gives the identity service what this service holds about a user: for the user's own export.
+package struct PersonalDataController: Sendable {
+    private let data: PersonalData
+    private let database: PostgresClient
+
+    package init(_ data: PersonalData, database: PostgresClient) {
+        self.data = data
+        self.database = database
+    }
+
+    /// Adds the route to a group at `api/v1/internal`.
+    package func addRoutes(to group: some RouterMethods<InternalRequestContext>) {
+        group.get("users/:user_id/export", use: export)
+    }
+
+    @Sendable private func export(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<ExportedParts> {
+        guard let user = context.parameters.get("user_id", as: UUID.self),
+            let tenant = request.uri.queryParameters["tenant_id"].flatMap({ UUID(uuidString: String($0)) })
+        else { throw APIError.invalid("tenant_id", "must be a UUID") }
+        var parts: [String: String] = [:]
+        for part in data.export(user, tenant) {
+            let row = try await database.query(part.sql, deadline: context.deadline.capped(at: .seconds(5))).first
+            let text: String? = try row.flatMap { try $0.decode(String?.self, "json") }
+            parts[part.name] = text ?? "null"
+        }
+        return Envelope(ExportedParts(parts: parts))
+    }
+}

@@ -1,0 +1,93 @@
+"""Guessing passwords gets slow, strangers lock nobody out, and counting goes on without Redis."""
+
+import re
+
+import httpx
+import pytest
+
+from mailbox import mail
+from waiting import until
+
+LOGIN = "/identity/api/v1/auth/login"
+
+
+def attempt(http, account, password="not the password", **headers):
+    return http.post(LOGIN, json={"identity": account.email, "password": password}, headers=headers)
+
+
+def guess_until_slow(http, account, limit=8):
+    for number in range(limit):
+        answer = attempt(http, account)
+        if answer.status_code == 429:
+            return number, answer
+        assert answer.status_code == 401, answer.text
+    raise AssertionError(f"{limit} guesses were not slowed down")
+
+
+def device_token(answer):
+    return re.search(r"authms_device=([^;]+)", answer.headers["set-cookie"]).group(1)
+
+
+def test_after_five_free_guesses_an_identity_waits_and_its_known_device_does_not(http, make_account):
+    account = make_account()
+    token = device_token(attempt(http, account, account.password))
+    number, slow = guess_until_slow(http, account)
+    assert number == 6
+    assert slow.json()["code"] == 429001
+    assert 1 <= int(slow.headers["retry-after"]) <= 900
+    # Not even the right password is looked at from a device that is not known.
+    assert attempt(http, account, account.password).status_code == 429
+    assert attempt(http, account, account.password, **{"X-Device-Token": token}).status_code == 200
+    until(lambda: attempt(http, account, account.password).status_code == 200, seconds=5, saying="the wait is over")
+
+
+def test_an_unknown_identity_waits_as_a_known_one_does(http, make_account):
+    class Nobody:
+        email = f"nobody-{id(object())}@example.org"
+
+    known, unknown = guess_until_slow(http, make_account()), guess_until_slow(http, Nobody())
+    assert known[0] == unknown[0]
+    same = [{k: v for k, v in a.json().items() if k not in ("request_id", "timestamp")} for _, a in (known, unknown)]
+    assert same[0] == same[1]
+
+
+def test_an_administrator_opens_an_account_again_and_both_are_on_record(suite, http, make_account, auditor):
+    account = make_account()
+    guess_until_slow(http, account)
+    unlock = lambda headers: http.post(
+        "/identity/api/v1/admin/account-unlocks", json={"user_id": account.id}, headers=headers
+    )
+    assert unlock({"Authorization": f"Bearer {make_account().login()['access_token']}"}).status_code == 403
+    assert unlock({"Authorization": auditor.headers["authorization"]}).status_code == 200
+    assert attempt(http, account, account.password).status_code == 200
+    assert mail(suite, account.email, "open again")
+
+
+def test_failures_of_one_address_add_up_whomever_it_tries(suite):
+    """Asked directly, where the address can be told; the gateway tells it by itself."""
+    with httpx.Client(base_url=suite.service_url("identity"), timeout=15) as http:
+
+        def guess(number, address):
+            body = {"identity": f"victim-{number}@example.org", "password": "not the password"}
+            return http.post("/api/v1/auth/login", json=body, headers={"X-Forwarded-For": address}).status_code
+
+        statuses = [guess(number, "203.0.113.77") for number in range(104)]
+        assert 429 in statuses[100:] and set(statuses[:100]) == {401}
+        assert guess(1_000, "203.0.113.78") == 401
+
+
+@pytest.mark.parametrize("end", ["stop", "pause"])
+def test_counting_goes_on_without_redis(suite, http, make_account, end):
+    account = make_account()
+    token = device_token(attempt(http, account, account.password))
+    suite.authms(end, "redis")
+    try:
+        number, slow = guess_until_slow(http, account)
+        assert number == 6 and int(slow.headers["retry-after"]) >= 1
+        assert attempt(http, account, account.password, **{"X-Device-Token": token}).status_code == 200
+    finally:
+        suite.authms("start" if end == "stop" else "continue", "redis")
+    until(
+        lambda: attempt(http, account, account.password).status_code == 200, seconds=40, every=0.5,
+        saying="the account is open again",
+    )

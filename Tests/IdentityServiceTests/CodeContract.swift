@@ -1,0 +1,257 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import IdentityService
+import Logging
+import Mail
+import MicroMiddleware
+import Synchronization
+import Testing
+
+@Suite("Codes by mail, on every store", .serialized)
+struct CodeContract {
+    @Test("A code resets the password once, of fifty that use it at once", arguments: IdentityStore.allCases)
+    func singleUse(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let code = try await room.code(.passwordResetRequested, user)
+        let wins = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<50 {
+                group.addTask {
+                    do {
+                        try await room.reset.reset(
+                            "ann", code: code, to: "new password \(number)", tenantID: user.tenantID,
+                            origin: makeOrigin())
+                        return true
+                    } catch {
+                        #expect(error as? IdentityError == .codeInvalid)
+                        return false
+                    }
+                }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(wins == 1)
+    }
+
+    @Test("An event that comes twice sends one mail with one code", arguments: IdentityStore.allCases)
+    func idempotent(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let event = try room.event(.passwordResetRequested, user)
+        try await room.notifications.handle(event)
+        try await room.notifications.handle(event)
+        #expect(room.mailbox.mails.count == 1)
+    }
+
+    @Test("A mail that could not be sent goes later, with the same code", arguments: IdentityStore.allCases)
+    func resent(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let event = try room.event(.passwordResetRequested, user)
+        room.mailbox.isAway.withLock { $0 = true }
+        await #expect(throws: MailError.self) { try await room.notifications.handle(event) }
+        room.mailbox.isAway.withLock { $0 = false }
+        try await room.notifications.handle(event)
+        let mails = room.mailbox.mails
+        #expect(mails.count == 2 && mails[0].plainText == mails[1].plainText)
+        try await room.reset.verify(room.newestCode(), identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+    }
+
+    @Test("Ten wrong guesses end a code, and one asked for later is good", arguments: IdentityStore.allCases)
+    func attempts(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let code = try await room.code(.passwordResetRequested, user)
+        for _ in 0..<OneTimeCodes.attemptLimit {
+            await #expect(throws: IdentityError.codeInvalid) {
+                try await room.reset.verify(
+                    "AAAA-AAAA", identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+            }
+        }
+        await #expect(throws: IdentityError.codeInvalid) {
+            try await room.reset.verify(code, identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+        }
+        let next = try await room.code(.passwordResetRequested, user)
+        try await room.reset.verify(
+            next.lowercased().replacing("-", with: " "), identity: "ANN@example.org", tenantID: user.tenantID,
+            origin: makeOrigin())
+    }
+
+    @Test("No more than five codes an hour are sent to one user", arguments: IdentityStore.allCases)
+    func bounded(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        for _ in 0..<8 { try await room.notifications.handle(try room.event(.passwordResetRequested, user)) }
+        #expect(room.mailbox.mails.count == OneTimeCodes.hourlyLimit)
+    }
+
+    @Test("A code is good for one purpose, one user and its time", arguments: IdentityStore.allCases)
+    func bound(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let code = try await room.code(.emailVerificationRequested, user)
+        await #expect(throws: IdentityError.codeInvalid) {
+            try await room.reset.verify(code, identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+        }
+        await #expect(throws: IdentityError.codeInvalid) {
+            try await room.verification.verify(code, identity: "bob", tenantID: user.tenantID, origin: makeOrigin())
+        }
+        try await room.verification.verify(code, identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+        await #expect(throws: IdentityError.codeInvalid) {
+            try await room.verification.verify(code, identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+        }
+        // Verified already: nothing to send.
+        let count = room.mailbox.mails.count
+        try await room.notifications.handle(try room.event(.emailVerificationRequested, user))
+        #expect(room.mailbox.mails.count == count)
+        // Asked for too long ago.
+        try await room.notifications.handle(
+            try room.event(.passwordResetRequested, user, at: Date() - CodePurpose.passwordReset.lifetime - 1))
+        #expect(room.mailbox.mails.count == count)
+    }
+
+    @Test("Asking for a code writes one event, whoever it is about", arguments: IdentityStore.allCases)
+    func alike(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        for identity in ["ann", "nobody", "ann@example.org", "nobody@example.org", "", "+49301234567"] {
+            try await room.reset.request(identity, tenantID: user.tenantID, origin: makeOrigin())
+            try await room.verification.request(identity, tenantID: user.tenantID, origin: makeOrigin())
+        }
+        try await room.reset.request("ann", tenantID: UUID(), origin: makeOrigin())
+    }
+}
+
+extension CodeContract {
+    @Test(
+        "An address changes with a code that came to the new one, and the old one is told",
+        arguments: IdentityStore.allCases)
+    func emailChange(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let claims = claims(of: user, signedInAt: Date())
+        try await room.emailChange.request("new@example.org", by: claims, origin: makeOrigin())
+        let asked = try #require(await room.lastEvent(.emailChangeRequested))
+        try await room.notifications.handle(asked)
+        #expect(room.mailbox.mails.last?.recipient == "new@example.org")
+        let code = room.newestCode()
+        await #expect(throws: IdentityError.codeInvalid) {
+            try await room.emailChange.confirm("AAAA-AAAA", by: claims, origin: makeOrigin())
+        }
+        try await room.emailChange.confirm(code, by: claims, origin: makeOrigin())
+        await #expect(throws: IdentityError.codeInvalid) {
+            try await room.emailChange.confirm(code, by: claims, origin: makeOrigin())
+        }
+        let account = try #require(
+            try await room.repository.account(
+                user.id, tenantID: user.tenantID, deadline: makeOrigin().scope.deadline))
+        #expect(account.user.email == "new@example.org" && account.user.emailVerifiedAt != nil)
+        try await room.notifications.handle(try #require(await room.lastEvent(.emailChanged)))
+        #expect(room.mailbox.mails.last?.recipient == "ann@example.org")
+    }
+
+    @Test("An address changes only soon after a sign-in")
+    func stale() async throws {
+        let room = try await Room(.memory)
+        let user = try await room.register()
+        await #expect(throws: IdentityError.reauthenticationNeeded) {
+            try await room.emailChange.request(
+                "new@example.org", by: claims(of: user, signedInAt: Date() - AccessTokenClaims.freshness - 1),
+                origin: makeOrigin())
+        }
+    }
+
+    private func claims(of user: User, signedInAt: Date) -> AccessTokenClaims {
+        AccessTokenClaims(
+            issuer: "test", audience: "test", subject: user.id, tenantID: user.tenantID, roles: ["member"],
+            sessionID: UUID(), tokenID: UUID(), issuedAt: Date(), expiresAt: Date() + 60, authenticatedAt: signedInAt,
+            methods: ["pwd"])
+    }
+}
+
+/// The rules over one store, with a mailbox instead of a mail server.
+private struct Room: Sendable {
+    let repository: any IdentityRepository
+    let events: @Sendable () async throws -> [DomainEvent]
+    let reset: PasswordReset
+    let verification: EmailVerification
+    let emailChange: EmailChange
+    let notifications: Notifications
+    let mailbox = Mailbox()
+
+    init(_ store: IdentityStore) async throws {
+        let made = try await store.makeWithCodes()
+        repository = made.users
+        let oneTime = OneTimeCodes(pepper: Secret("a pepper of thirty-two bytes or so"))
+        let logger = Logger(label: "test")
+        let accounts = CachedAccounts(made.users, cache: nil)
+        reset = PasswordReset(
+            repository: made.users, codes: made.codes, oneTime: oneTime, hasher: CountingHasher(),
+            sessions: FakeSessions(), accounts: accounts, logger: logger)
+        verification = EmailVerification(codes: made.codes, oneTime: oneTime, accounts: accounts)
+        emailChange = EmailChange(changes: made.codes, oneTime: oneTime, accounts: accounts)
+        events = made.events
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        notifications = Notifications(
+            repository: made.users, codes: made.codes, deletions: NoDeletions(), oneTime: oneTime,
+            templates: try MailTemplates(directory: root.appending(path: "configs/mail").path()), transport: mailbox,
+            metrics: MetricsRegistry(), logger: logger)
+    }
+
+    func register() async throws -> User {
+        try await Registration(repository: repository, hasher: CountingHasher()).register(
+            RegistrationForm(email: "ann@example.org", username: "ann", password: "correct horse"),
+            origin: makeOrigin())
+    }
+
+    func event(_ type: EventType, _ user: User, at time: Date = Date()) throws -> DomainEvent {
+        try DomainEvent(
+            type: type, subject: user.id.text, tenantID: user.tenantID, time: time, data: EventDetail())
+    }
+
+    func code(_ type: EventType, _ user: User) async throws -> String {
+        try await notifications.handle(try event(type, user))
+        return newestCode()
+    }
+
+    func lastEvent(_ type: EventType) async -> DomainEvent? {
+        (try? await events())?.last { $0.type == type }
+    }
+
+    func newestCode() -> String {
+        let lines = mailbox.mails.last?.plainText.split(separator: "\n") ?? []
+        return lines.first { $0.hasPrefix("    ") }.map { $0.trimmingCharacters(in: .whitespaces) } ?? ""
+    }
+}
+
+/// Keeps what was sent, also what it then says it could not send.
+final class Mailbox: MailTransport {
+    let isAway = Mutex(false)
+    private let kept = Mutex<[MailMessage]>([])
+
+    var mails: [MailMessage] { kept.withLock { $0 } }
+
+    func send(_ message: MailMessage, deadline: Deadline) throws(MailError) {
+        kept.withLock { $0.append(message) }
+        if isAway.withLock({ $0 }) { throw MailError(.unavailable, "away") }
+    }
+}
+
+/// For the mails of this suite, none of which is about a deletion.
+private struct NoDeletions: DeletionRepository {
+    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Deletion? { nil }
+    func finishDeletion(of userID: UUID, tenantID: UUID, eventID: UUID, deadline: Deadline) {}
+    func recordErasure(
+        of userID: UUID, tenantID: UUID, by service: String, completion: DomainEvent, deadline: Deadline
+    ) {}
+    func deletion(_ id: UUID, deadline: Deadline) -> Deletion? { nil }
+    func takeLastAddress(of userID: UUID, forget: Bool, deadline: Deadline) -> String? { nil }
+    func requestExport(
+        of userID: UUID, tenantID: UUID, expiresAt: Date, event: DomainEvent, deadline: Deadline
+    ) -> DataExport? { nil }
+    func storeExport(_ id: UUID, bundle: [UInt8], event: DomainEvent, deadline: Deadline) {}
+    func export(_ id: UUID, of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) -> DataExport? { nil }
+    func personalData(of userID: UUID, tenantID: UUID, deadline: Deadline) -> [String: String] { [:] }
+}

@@ -1,0 +1,108 @@
+import Contracts
+import Foundation
+import IdentityService
+import MicroMiddleware
+import Testing
+
+@Suite("Registering")
+struct RegistrationTests {
+    let repository = InMemoryIdentityRepository()
+    let hasher = CountingHasher()
+
+    @Test(
+        "An address or number that is taken gets the same answer for one hash, and its owner is told",
+        arguments: [
+            RegistrationForm(email: "ANN@example.org", password: "another horse"),
+            RegistrationForm(phone: "+49 30 1234567", password: "another horse"),
+        ])
+    func taken(form: RegistrationForm) async throws {
+        let owner = try await register(
+            RegistrationForm(
+                email: "ann@example.org", phone: "+49301234567", password: "correct horse"))
+        let before = hasher.runs
+        let pretended = try await register(form)
+        #expect(hasher.runs == before + 1)
+        #expect(pretended.id != owner.id && pretended.status == .active)
+        let last = await repository.events.last
+        #expect(last?.type == .registrationRepeated && last?.subject == owner.id.text)
+        let nobody = await repository.account(
+            pretended.id, tenantID: owner.tenantID, deadline: makeOrigin().scope.deadline)
+        #expect(nobody == nil)
+    }
+
+    @Test("Who registers twice with the same password gets the same account")
+    func twice() async throws {
+        let form = RegistrationForm(email: "ann@example.org", password: "correct horse")
+        let first = try await register(form)
+        let second = try await register(form)
+        #expect(first.id == second.id)
+    }
+
+    @Test("A password that attackers try first is refused, whatever its case, and so is one with more than the limit")
+    func common() async throws {
+        for password in ["password1", "PassWord1", "qwertyuiop", "iloveyou1"] {
+            await #expect(throws: IdentityError.self, "\(password)") {
+                _ = try await register(RegistrationForm(email: "ann@example.org", password: password))
+            }
+        }
+        let long = String(repeating: "long and ünusual ", count: 12)
+        _ = try await register(RegistrationForm(email: "ann@example.org", password: long))
+        #expect(long.count > 128)
+    }
+
+    private func register(_ form: RegistrationForm) async throws -> User {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let common = try CommonPasswords(file: root.appending(path: "configs/passwords/common.sha1-40").path())
+        return try await Registration(
+            repository: repository, hasher: hasher,
+            choice: PasswordChoice(screening: OnlyCommon(common: common), hasher: hasher)
+        ).register(form, origin: makeOrigin())
+    }
+}
+
+private struct OnlyCommon: PasswordScreening {
+    let common: CommonPasswords
+    func isKnown(_ password: String) -> Bool { common.contains(password) }
+}
+
+@Suite("Passwords in transit and in time")
+struct PasswordPolicyTests {
+    let tenant = UUID()
+
+    @Test("Under hash the client's digest and the plain password come to the same")
+    func hashed() throws {
+        let policy = PasswordPolicy(transmission: "hash")
+        let plain = policy.presented("correct horse", declared: "plain", tenantID: tenant)
+        #expect(policy.presented(plain.uppercased(), declared: nil, tenantID: tenant) == plain)
+        #expect(try policy.choose(plain, declared: "hash", tenantID: tenant, field: "password").presented == plain)
+        #expect(throws: IdentityError.self) {
+            try policy.choose("correct horse", declared: nil, tenantID: tenant, field: "password")
+        }
+        #expect(throws: IdentityError.self) {
+            try policy.choose("short", declared: "plain", tenantID: tenant, field: "password")
+        }
+    }
+
+    @Test("Under plain a digest is a password like any, unless the client says that it is one")
+    func plain() throws {
+        let policy = PasswordPolicy()
+        #expect(policy.presented("Ab", declared: nil, tenantID: tenant) == "Ab")
+        #expect(throws: IdentityError.self) {
+            try policy.choose(String(repeating: "a", count: 64), declared: "hash", tenantID: tenant, field: "password")
+        }
+    }
+
+    @Test("However a keyboard composes it, a password is the same")
+    func normalised() {
+        #expect(PasswordPolicy.normalized("pa\u{308}ss\u{FB01}") == PasswordPolicy.normalized("p\u{E4}ssfi"))
+    }
+
+    @Test("A password expires where the tenant asks for it, and nowhere else")
+    func expiry() {
+        let changed = Date() - 91 * 86_400
+        #expect(PasswordPolicy(maximumAgeDays: 90).isExpired(changedAt: changed, now: Date()))
+        #expect(!PasswordPolicy(maximumAgeDays: 92).isExpired(changedAt: changed, now: Date()))
+        #expect(!PasswordPolicy().isExpired(changedAt: changed, now: Date()))
+    }
+}
