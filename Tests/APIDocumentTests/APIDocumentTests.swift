@@ -85,6 +85,21 @@ struct APIDocumentTests {
         for code in ErrorCode.all { #expect(text.contains("| \(code.value) | `\(code.name)` | \(code.status) |")) }
     }
 
+    @Test("Every type of event in the code is in the document of events")
+    func events() throws {
+        let document = try EventDocument(directory: Self.directory)
+        let contracts = URL(filePath: "\(Self.root)/Sources/Contracts/Events")
+        var types: Set<String> = []
+        for file in try FileManager.default.contentsOfDirectory(at: contracts, includingPropertiesForKeys: nil) {
+            let source = try String(contentsOf: file, encoding: .utf8)
+            types.formUnion(source.matches(of: /EventType\(rawValue: "([a-z_.]+)"\)/).map { String($0.1) })
+        }
+        #expect(types.count > 40)
+        let missing = types.subtracting(document.summaries.keys).sorted()
+        #expect(missing.isEmpty, "add them to configs/openapi/asyncapi/events.yaml")
+        #expect(document.tree["channels"]?["events"]?["messages"]?.members.count == document.summaries.count)
+    }
+
     @Test("An operation says which permission it needs only if there is such a permission")
     func permissions() throws {
         for service in Self.services {

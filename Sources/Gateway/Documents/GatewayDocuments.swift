@@ -1,8 +1,8 @@
 internal import Foundation
 package import MicroMiddleware
 
-/// The documents of the API that the gateway serves under `/docs`: each service's, all of them as one, and the page to
-/// read them on. Put together once, from files: they are there with every service down.
+/// The documents of the API that the gateway serves under `/docs`: each service's, all of them as one, the events', and the
+/// page to read them on. Put together once, from files: they are there with every service down.
 package struct GatewayDocuments: Sendable {
     struct File: Sendable {
         let contentType: String
@@ -36,6 +36,7 @@ package struct GatewayDocuments: Sendable {
             files["/docs/specs/\(name)"] = try Self.json(document.tree(servers: servers))
         }
         files["/docs/specs/gateway"] = try Self.json(own.tree(servers: ["/"]))
+        files["/docs/asyncapi.json"] = try Self.json(EventDocument(directory: directory).tree)
         files["/docs/openapi.json"] = try Self.json(Self.aggregate(documents, own: own, routes: routes))
         self.files = files
     }

@@ -16,7 +16,7 @@ package struct OwnEndpoints: Sendable {
     package static let paths = [
         "/livez", "/readyz", "/health", "/metrics", "/.well-known/jwks.json", "/.well-known/openid-configuration",
         "/docs",
-        "/docs/openapi.json", "/docs/specs/{service}", "/docs/page.js", "/docs/page.css",
+        "/docs/openapi.json", "/docs/asyncapi.json", "/docs/specs/{service}", "/docs/page.js", "/docs/page.css",
     ]
 
     /// Seconds for which a verifier may keep the key set; key rotation waits at least as long.
