@@ -187,15 +187,16 @@ let package = Package(
         tests(
             "MicroMiddleware",
             [
-                "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ", crypto, hummingbird,
+                "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", "Redis", "RabbitMQ", crypto, httpClient,
+                hummingbird, .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"), configuration, httpTypes, lifecycle,
                 logging, nioCore, jwt,
             ]),
         tests(
             "Gateway",
             [
-                "Gateway", "MicroMiddleware", "Contracts", "ConnectionKit", httpClient, hummingbird, httpTypes,
-                lifecycle, logging,
+                "Gateway", "LocalStack", "MicroMiddleware", "Contracts", "ConnectionKit", httpClient, hummingbird,
+                httpTypes, lifecycle, logging,
             ] + nio),
         tests(
             "IdentityService",

@@ -29,7 +29,7 @@ def free_offset():
 
 
 class Suite:
-    def __init__(self, repository: pathlib.Path, home: pathlib.Path, options=()):
+    def __init__(self, repository: pathlib.Path, home: pathlib.Path, options=(), replicas=1):
         self.repository = repository
         self.options = list(options)
         self.home = home
@@ -41,6 +41,7 @@ class Suite:
             "AUTHMS_PORT_OFFSET": str(self.offset),
             "AUDIT_CHECKPOINT_INTERVAL": "3s",
             "KEYS_RELOAD_INTERVAL": "500ms",
+            "AUTHMS_REPLICAS": str(replicas),
         }
         self.gateway = f"http://127.0.0.1:{11080 + self.offset}"
         self.process = None
@@ -99,6 +100,11 @@ class Suite:
         if check and done.returncode != 0:
             raise AssertionError(f"authms {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done
+
+    def unit(self, name):
+        """What `authms status` says of one process."""
+        units = json.loads(self.authms("status", "--json", check=False).stdout)["units"]
+        return next(unit for unit in units if unit["name"] == name)
 
     def env(self):
         """What `authms env` prints, as a dictionary."""

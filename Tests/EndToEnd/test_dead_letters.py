@@ -103,13 +103,12 @@ def test_the_same_over_the_api_for_administrators_alone(suite, auditor, account)
 
 def test_every_metric_of_the_alerting_rules_is_shown_by_a_running_service(suite, repository):
     rules = YAML(typ="safe").load((repository / "configs/alerts/authms.rules.yaml").read_text())
-    shown = "".join(
-        httpx.get(f"{suite.service_url(service)}/metrics").text for service in ("identity", "session", "audit")
-    )
+    addresses = [suite.service_url(service) for service in ("identity", "session", "audit")] + [suite.gateway]
+    shown = "".join(httpx.get(f"{address}/metrics").text for address in addresses)
     for group in rules["groups"]:
         for rule in group["rules"]:
             assert rule["alert"] and rule["annotations"]["summary"]
-            names = re.findall(r"authms_\w+", rule["expr"])
+            names = re.findall(r"(?:authms|gateway)_\w+", rule["expr"])
             assert names
             for metric in names:
                 assert f"\n{metric}{{" in shown or f"\n{metric} " in shown, metric

@@ -12,7 +12,7 @@ struct FailureTests {
     @Test("A service that is not there is answered 503003 with Retry-After, and the others go on")
     func refusedConnection() async throws {
         try await GatewayFixture.run { configuration in
-            configuration.upstreams[3].port = 1
+            configuration.upstreams[3].replicas[0].port = 1
         } _: { gateway in
             for _ in 0..<5 {
                 let answer = try await gateway.get("/mfa/api/v1/x")
@@ -180,6 +180,39 @@ struct FailureTests {
         #expect(answer.contains("Connection: close"))
         #expect(try await busy.waitForClose())
         await stopped
+        await upstream.stop()
+    }
+
+    @Test(
+        "While it drains it is red and still serves everybody, with the last answer on each connection; then it is gone"
+    )
+    func drainDelay() async throws {
+        let upstream = try await StubUpstream.start()
+        var configuration = try GatewayFixture.configuration(upstreamPort: upstream.port)
+        configuration.limits.drainDelay = .milliseconds(1_500)
+        let server = try GatewayFixture.server(configuration)
+        let gateway = GatewayFixture(port: try await server.start().port ?? 0, upstream: upstream)
+        let kept = try await RawClient.connect(port: gateway.port)
+        try await kept.send(Self.request("GET", "first"))
+        #expect(try await !kept.receive().contains("Connection: close"))
+
+        async let stopped: Void = server.stop()
+        let deadline = ContinuousClock.now + .seconds(1)
+        var ready = ""
+        repeat {
+            ready = try await gateway.get("/readyz", token: nil)
+        } while ready.hasPrefix("HTTP/1.1 200")
+            && ContinuousClock.now < deadline
+        #expect(ready.hasPrefix("HTTP/1.1 503"))
+        // One who has not noticed yet, and one who comes now.
+        try await kept.send(Self.request("POST", "second"))
+        let last = try await kept.receive(responses: 2)
+        #expect(last.contains("POST /api/v1/second") && last.contains("Connection: close"))
+        #expect(try await kept.waitForClose())
+        let late = try await gateway.get("/mfa/api/v1/late")
+        #expect(late.hasPrefix("HTTP/1.1 200") && late.contains("Connection: close"))
+        await stopped
+        await #expect(throws: (any Error).self) { try await RawClient.connect(port: gateway.port) }
         await upstream.stop()
     }
 }

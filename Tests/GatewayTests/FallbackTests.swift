@@ -31,7 +31,7 @@ struct FallbackTests {
     @Test("Refresh goes to identity when nobody listens for session, whichever way it was asked")
     func refused() async throws {
         try await GatewayFixture.run { configuration in
-            configuration.upstreams[1].port = 1
+            configuration.upstreams[1].replicas[0].port = 1
         } _: { gateway in
             for path in ["identity/api/v1/auth", "session/api/v1/auth", "bff/session-service/api/v1/sessions"] {
                 for _ in 0..<4 {
@@ -55,6 +55,17 @@ struct FallbackTests {
                 #expect(answer.contains("body-bytes: \(bytes)"))
                 #expect(ContinuousClock.now - start < .seconds(1.5))
             }
+        }
+    }
+
+    @Test("The second service gets what is left of the request's time, not all of it anew")
+    func deadline() async throws {
+        try await Self.run { gateway in
+            let answer = try await gateway.exchange(Self.post("/session/api/v1/stall", bytes: 7))
+            let line = answer.split(separator: "\n").first { $0.hasPrefix("X-Request-Deadline-Ms: ") }
+            let left = Int(line?.dropFirst(23).trimmingCharacters(in: .whitespaces) ?? "") ?? 0
+            // 49/50 of ten seconds less the 200 ms that the first one had.
+            #expect((7_000...9_604).contains(left))
         }
     }
 

@@ -24,15 +24,22 @@ struct GatewayFixture {
     let port: Int
     let upstream: StubUpstream
 
-    static func routesYAML() throws -> String {
+    static var routesPath: String {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        return try String(contentsOf: root.appending(path: "configs/gateway/routes.yaml"), encoding: .utf8)
+        return root.appending(path: "configs/gateway/routes.yaml").path(percentEncoded: false)
     }
 
-    static func configuration(upstreamPort: Int) throws -> GatewayConfiguration {
+    static func routesYAML() throws -> String {
+        try String(contentsOfFile: routesPath, encoding: .utf8)
+    }
+
+    /// - Parameter upstreamPort: one, or those of the replicas that every service then has.
+    static func configuration(upstreamPort: Int...) throws -> GatewayConfiguration {
         let routes = try RouteTable(RouteDocument.parse(yaml: routesYAML()))
-        let endpoints = routes.upstreams.map { UpstreamEndpoint(name: $0, host: "127.0.0.1", port: upstreamPort) }
+        let endpoints = routes.upstreams.flatMap { name in
+            upstreamPort.map { UpstreamEndpoint(name: name, host: "127.0.0.1", port: $0) }
+        }
         var configuration = try GatewayConfiguration(endpoints: endpoints, routes: routes)
         configuration.port = 0
         configuration.limits.tick = .milliseconds(20)
@@ -40,12 +47,15 @@ struct GatewayFixture {
         return configuration
     }
 
-    static func server(_ configuration: GatewayConfiguration) throws -> GatewayServer {
+    static func server(
+        _ configuration: GatewayConfiguration, group: MultiThreadedEventLoopGroup = .singleton,
+        metrics: MetricsRegistry = MetricsRegistry()
+    ) throws -> GatewayServer {
         let endpoints = OwnEndpoints(
             issuer: "https://authms.local", keySet: { "{\"keys\":[]}" }, metricsText: { "# none\n" }, isReady: { true })
         return try GatewayServer(
-            configuration: configuration, verifier: NamedTokens(), endpoints: endpoints, metrics: MetricsRegistry(),
-            logger: Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() }))
+            configuration: configuration, verifier: NamedTokens(), endpoints: endpoints, metrics: metrics,
+            group: group, logger: Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 
     /// Runs `body` against a gateway and a stub service, and ends both.

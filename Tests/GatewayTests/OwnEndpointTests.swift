@@ -1,5 +1,6 @@
 import Foundation
 import Gateway
+import MicroMiddleware
 import NIOCore
 import Testing
 
@@ -17,6 +18,27 @@ struct OwnEndpointTests {
             #expect(discovery.contains("\"jwks_uri\":\"https://authms.local/.well-known/jwks.json\""))
             #expect(try await gateway.get("/livez", token: nil).hasPrefix("HTTP/1.1 200 OK"))
             #expect(try await gateway.get("/readyz", token: nil).hasPrefix("HTTP/1.1 200 OK"))
+        }
+    }
+
+    @Test("Discovery names the algorithm that tokens are signed with, under a shared secret too")
+    func algorithms() async throws {
+        let settings = ServiceSettings.fixed(
+            service: "gateway",
+            [
+                "jwt.secret": String(repeating: "s", count: 32), "http.port": "0",
+                "gateway.routes_file": GatewayFixture.routesPath,
+            ])
+        let gateway = try buildGateway(settings: settings, telemetry: try Telemetry(settings: settings))
+        let address = try await gateway.server.start()
+        let fixture = GatewayFixture(port: address.port ?? 0, upstream: try await StubUpstream.start())
+        let answer = try await fixture.get("/.well-known/openid-configuration", token: nil)
+        #expect(answer.contains("\"id_token_signing_alg_values_supported\":[\"HS256\"]"))
+        await gateway.server.stop()
+        await fixture.upstream.stop()
+        try await GatewayFixture.run { gateway in
+            let answer = try await gateway.get("/.well-known/openid-configuration", token: nil)
+            #expect(answer.contains("\"id_token_signing_alg_values_supported\":[\"ES256\"]"))
         }
     }
 

@@ -1,3 +1,4 @@
+import Contracts
 import Gateway
 import NIOHTTP1
 import Testing
@@ -38,6 +39,24 @@ struct RoutingTests {
         ])
     func overrides(path: String, service: String) {
         #expect(routed(.GET, "/identity/api/v1\(path)") == "\(service) /api/v1\(path)")
+    }
+
+    @Test(
+        "What keeps people signed in is served first, then what signs them in, then the rest",
+        arguments: [
+            ("GET /identity/api/v1/auth/me", RequestPriority.verify), ("PUT /identity/api/v1/auth/me", .other),
+            ("POST /identity/api/v1/auth/check-permission", .verify), ("POST /identity/api/v1/auth/refresh", .refresh),
+            ("POST /bff/session/api/v1/sessions/refresh", .refresh), ("POST /identity/api/v1/auth/logout", .refresh),
+            ("POST /identity/api/v1/auth/login", .login), ("POST /identity/api/v1/auth/register", .other),
+            ("GET /audit/api/v1/admin/audit/logs", .other),
+        ])
+    func priorities(request: String, priority: RequestPriority) {
+        let parts = request.split(separator: " ").map(String.init)
+        guard case .service(let route) = decide(HTTPMethod(rawValue: parts[0]), parts[1]) else {
+            Issue.record("not routed")
+            return
+        }
+        #expect(route.priority == priority)
     }
 
     @Test("Public paths need no token, by method; others do")

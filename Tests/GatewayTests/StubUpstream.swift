@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// What it does depends on the last segment of the path: `…/stall` never answers, `…/cut` breaks off in mid-response,
 /// `…/hangup` closes instead of answering, `…/stale` answers and closes without saying so, `…/chunked` answers without a
-/// length, `…/large` sends eight megabytes, `…/busy` answers 503.
+/// length, `…/large` sends eight megabytes, `…/busy` answers 503, `…/slow` answers after 300 milliseconds.
 struct StubUpstream: Sendable {
     let channel: any Channel
     let seen: SeenRequests
@@ -39,7 +39,11 @@ struct StubUpstream: Sendable {
 
 /// What the stub has seen, for the test to look at.
 final class SeenRequests: Sendable {
-    private let state = Mutex((requests: [String](), connections: [any Channel](), bodyBytes: 0, isMute: false))
+    private let state = Mutex(
+        (
+            requests: [String](), connections: [any Channel](), bodyBytes: 0, isMute: false, isLeaving: false,
+            isUnready: false, isDropping: false
+        ))
 
     var requests: [String] {
         state.withLock { $0.requests.filter { !$0.hasPrefix("GET /readyz") && !$0.hasPrefix("GET /livez") } }
@@ -51,6 +55,24 @@ final class SeenRequests: Sendable {
     var isMute: Bool {
         get { state.withLock { $0.isMute } }
         set { state.withLock { $0.isMute = newValue } }
+    }
+
+    /// Whether it says with each answer that it closes the connection, and does so.
+    var isLeaving: Bool {
+        get { state.withLock { $0.isLeaving } }
+        set { state.withLock { $0.isLeaving = newValue } }
+    }
+
+    /// Whether it answers `/readyz` with 503.
+    var isUnready: Bool {
+        get { state.withLock { $0.isUnready } }
+        set { state.withLock { $0.isUnready = newValue } }
+    }
+
+    /// Whether it closes the connection instead of answering, unless it is asked how it is.
+    var isDropping: Bool {
+        get { state.withLock { $0.isDropping } }
+        set { state.withLock { $0.isDropping = newValue } }
     }
 
     func connected(_ channel: any Channel) {
@@ -94,7 +116,9 @@ private final class StubHandler: ChannelInboundHandler {
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let lines = ["\(head.method.rawValue) \(head.uri)"] + head.headers.map { "\($0.name): \($0.value)" }
         let text = (lines + ["body-bytes: \(bodyBytes)"]).joined(separator: "\n")
+        if seen.isDropping, head.uri != "/livez", head.uri != "/readyz" { return context.close(promise: nil) }
         var headers: HTTPHeaders = ["Connection": "X-Hop", "X-Hop": "1", "X-Kept": "1", "X-Request-Id": "theirs"]
+        if seen.isLeaving { headers.replaceOrAdd(name: "Connection", value: "close") }
         switch head.uri.split(separator: "/").last {
         case "stall": return
         case "hangup": return context.close(promise: nil)
@@ -113,6 +137,12 @@ private final class StubHandler: ChannelInboundHandler {
             context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "part"))))).whenComplete { _ in
                 channel.close(promise: nil)
             }
+        case "slow":
+            headers.add(name: "Content-Length", value: String(text.utf8.count))
+            let answer = headers
+            context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(300)) {
+                self.write(head, answer, [ByteBuffer(string: text)], context)
+            }
         default:
             headers.add(name: "Content-Length", value: String(text.utf8.count))
             write(head, headers, [ByteBuffer(string: text)], context)
@@ -122,14 +152,17 @@ private final class StubHandler: ChannelInboundHandler {
     private func write(
         _ head: HTTPRequestHead, _ headers: HTTPHeaders, _ body: [ByteBuffer], _ context: ChannelHandlerContext
     ) {
-        let status: HTTPResponseStatus = head.uri.hasSuffix("/busy") ? .serviceUnavailable : .ok
+        let isBusy = head.uri.hasSuffix("/busy") || (head.uri == "/readyz" && seen.isUnready)
+        let status: HTTPResponseStatus = isBusy ? .serviceUnavailable : .ok
+        var headers = headers
+        if isBusy { headers.add(name: "Retry-After", value: "17") }
         let response = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(wrapOutboundOut(.head(response)), promise: nil)
         if head.method != .HEAD {
             for part in body { context.write(wrapOutboundOut(.body(.byteBuffer(part))), promise: nil) }
         }
         let channel = context.channel
-        let isStale = head.uri.hasSuffix("/stale")
+        let isStale = head.uri.hasSuffix("/stale") || seen.isLeaving
         context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
             if isStale { channel.close(promise: nil) }
         }

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import Gateway
+import LocalStack
 import NIOCore
 import NIOHTTP1
 import NIOSSL
@@ -89,5 +90,77 @@ struct TLSTests {
         try "rubbish".write(toFile: files.certificate, atomically: true, encoding: .utf8)
         #expect(throws: (any Error).self) { try certificates.reloadIfChanged() }
         #expect(certificates.current === renewed)
+    }
+
+    @Test("A running gateway serves a renewed certificate to new connections, and does not disturb the others")
+    func liveRenewal() async throws {
+        let (first, second) = (try await TestCertificate.make(), try await TestCertificate.make())
+        let directory = try TestDirectory.make("gateway")
+        let files = try first.install(in: directory, owner: nil)
+        let upstream = try await StubUpstream.start()
+        var configuration = try GatewayFixture.configuration(upstreamPort: upstream.port)
+        configuration.port = try Ports.free()
+        configuration.certificate = (files.certificate, files.key)
+        configuration.reloadInterval = .milliseconds(20)
+        let server = try GatewayFixture.server(configuration)
+        let running = Task { try await server.run() }
+        let url = "https://localhost:\(configuration.port)/livez"
+        let (before, after) = (
+            Self.client(trusting: first.authorityPath, .http1Only),
+            Self.client(trusting: second.authorityPath, .automatic)
+        )
+        func status(_ client: HTTPClient) async -> HTTPResponseStatus? {
+            let response = try? await client.execute(HTTPClientRequest(url: url), timeout: .seconds(2))
+            _ = try? await response?.body.collect(upTo: 65_536)
+            return response?.status
+        }
+        func wait(_ client: HTTPClient) async throws {
+            let deadline = ContinuousClock.now + .seconds(5)
+            while await status(client) != .ok, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            #expect(await status(client) == .ok)
+        }
+
+        try await wait(before)
+        #expect(await status(after) == nil)
+        _ = try second.install(in: directory, owner: nil)
+        try await wait(after)
+        // The connection that was there goes on; who does not know the new authority gets no new one.
+        #expect(await status(before) == .ok)
+        let late = Self.client(trusting: first.authorityPath, .http1Only)
+        #expect(await status(late) == nil)
+
+        for client in [before, after, late] { try await client.shutdown() }
+        running.cancel()
+        try await running.value
+        await upstream.stop()
+    }
+
+    @Test("On shutdown an HTTP/2 client is told to go, and what it has asked for is still answered")
+    func goAway() async throws {
+        let certificate = try await TestCertificate.make()
+        let files = try certificate.install(in: try TestDirectory.make("gateway"), owner: nil)
+        let upstream = try await StubUpstream.start()
+        var configuration = try GatewayFixture.configuration(upstreamPort: upstream.port)
+        configuration.certificate = (files.certificate, files.key)
+        let server = try GatewayFixture.server(configuration)
+        let port = try await server.start().port ?? 0
+        let client = Self.client(trusting: certificate.authorityPath, .automatic)
+        let watcher = try await GoAwayWatcher.connect(port: port, trusting: certificate.authorityPath)
+        var request = HTTPClientRequest(url: "https://localhost:\(port)/mfa/api/v1/slow")
+        request.headers = ["Authorization": "Bearer good"]
+        async let response = client.execute(request, timeout: .seconds(5))
+        let deadline = ContinuousClock.now + .seconds(3)
+        while upstream.seen.requests.isEmpty, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        await server.stop()
+        let answer = try await response
+        #expect(answer.status == .ok && answer.version == .http2)
+        #expect(String(buffer: try await answer.body.collect(upTo: 65_536)).contains("GET /api/v1/slow"))
+        #expect(await watcher.wasToldToGo())
+        try await client.shutdown()
+        await upstream.stop()
     }
 }

@@ -1,9 +1,12 @@
+import AsyncHTTPClient
 import ConnectionKit
 import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
 import MicroMiddleware
+import NIOCore
+import NIOHTTP1
 import Postgres
 import ServiceLifecycle
 import Testing
@@ -81,6 +84,12 @@ struct LifecycleTests {
                 }
             }
             #expect(status == 503)
+            // Whoever still comes is answered, and told not to come again on this connection.
+            let answer = try await HTTPClient.shared.execute(
+                HTTPClientRequest(url: "http://127.0.0.1:\(port)/slow"), timeout: .seconds(2))
+            #expect(answer.status == .ok)
+            #expect(answer.headers.first(name: "connection") == "close")
+            _ = try await answer.body.collect(upTo: 65_536)
         }
     }
 

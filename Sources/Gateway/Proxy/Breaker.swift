@@ -26,6 +26,15 @@ package struct Breaker: Sendable {
         if case .closed = state { true } else { false }
     }
 
+    /// Whether ``admits(now:)`` would say yes.
+    package func wouldAdmit(now: NIODeadline) -> Bool {
+        switch state {
+        case .closed: true
+        case .open(let until, _): now >= until
+        case .trial(let since, _): now - since > Self.trialTimeout
+        }
+    }
+
     /// Asks whether a request may go to the upstream now.
     package mutating func admits(now: NIODeadline) -> Bool {
         switch state {

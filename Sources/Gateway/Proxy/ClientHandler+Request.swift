@@ -5,6 +5,7 @@ internal import NIOHTTP1
 extension ClientHandler {
     /// Body bytes that are read and dropped to keep a connection whose request was refused.
     private static let maximumDroppedBytes = 65_536
+    private static let deadlineField = "X-Request-Deadline-Ms"
 
     func begin(_ head: HTTPRequestHead) {
         exchange = Exchange(ticket: exchange.ticket &+ 1, started: .now())
@@ -50,6 +51,7 @@ extension ClientHandler {
             if case .length(let length) = exchange.framing, length > route.maximumBodyBytes {
                 return refuse(.bodyTooLarge)
             }
+            guard loop.group(route.upstream).admits(route.priority) else { return refuse(.overloaded) }
             forward(head, uri.utf8Text(route.pathOffset..<uri.utf8.count), headers, route)
         }
     }
@@ -76,7 +78,7 @@ extension ClientHandler {
         headers.add(name: "X-Forwarded-Proto", value: isSecure ? "https" : "http")
         exchange.fallback = exchange.canBeSentTwice ? route.fallback : nil
         let patience = exchange.fallback?.afterMilliseconds ?? route.deadlineMilliseconds
-        headers.add(name: "X-Request-Deadline-Ms", value: String(patience * 49 / 50))
+        headers.add(name: Self.deadlineField, value: String(patience * 49 / 50))
         switch exchange.framing {
         case .none: break
         case .length(let length): headers.add(name: "Content-Length", value: String(length))
@@ -90,43 +92,93 @@ extension ClientHandler {
             write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
             context?.flush()
         }
+        loop.group(route.upstream).recordRequest()
         acquire(fresh: false)
     }
 
+    /// Gives the request to a replica of the service: to one that has not been asked yet.
     private func acquire(fresh: Bool) {
         guard let route = exchange.route else { return }
-        switch loop.pool(route.upstream).acquire(for: self, ticket: exchange.ticket, fresh: fresh) {
+        let group = loop.group(route.upstream)
+        guard let replica = group.choose(except: exchange.tried) else { return giveUp(group.refusal) }
+        self.replica = replica
+        switch replica.acquire(for: self, ticket: exchange.ticket, fresh: fresh) {
         case .ready(let connection): upstreamReady(connection)
         case .connecting: phase = .connecting
-        case .refused(.unavailable) where fallBack(): break
-        case .refused(let refusal): refuse(refusal)
+        case .refused(let refusal): giveUp(refusal)
         }
+    }
+
+    private func giveUp(_ refusal: Refusal) {
+        if refusal == .unavailable, fallBack() { return }
+        refuse(refusal)
+    }
+
+    /// Sends a request that a replica may have seen once more, to another one where there is one.
+    ///
+    /// - Parameter isStale: whether the connection had been kept alive, so that the same replica may well answer.
+    /// - Returns: false when it must not be, or a tenth of the requests have been sent twice already.
+    func resend(isStale: Bool = false) -> Bool {
+        guard exchange.mayRetry, exchange.requestIsComplete, !exchange.responseHasBegun, let replica,
+            let route = exchange.route
+        else { return false }
+        let group = loop.group(route.upstream)
+        let hasOther = group.choose(except: exchange.tried | replica.bit) != nil
+        guard hasOther || isStale, group.takeResend() else { return false }
+        if hasOther { exchange.tried |= replica.bit }
+        exchange.mayRetry = false
+        abandonUpstream()
+        hurry(until: exchange.route?.deadlineMilliseconds ?? RouteTable.defaultDeadlineMilliseconds)
+        phase = .connecting
+        shared.metrics.resent(upstream: group.index)
+        acquire(fresh: true)
+        return true
     }
 
     /// Asks the second service, where there is one: the first has given no answer.
     ///
-    /// - Returns: false when there is none, or it was asked already; then the caller refuses.
+    /// It adds no load to the service that is in trouble, and one request for one to the other, so it needs no budget.
+    ///
+    /// - Returns: false when there is none, it was asked already, or the request's time is up; then the caller refuses.
     func fallBack() -> Bool {
-        guard let fallback = exchange.fallback, let head = exchange.forwardHead, !exchange.responseHasBegun else {
+        guard let fallback = exchange.fallback, exchange.forwardHead != nil, !exchange.responseHasBegun else {
             return false
         }
         abandonUpstream()
         let limit = exchange.route?.deadlineMilliseconds ?? RouteTable.defaultDeadlineMilliseconds
         exchange.fallback = nil
         exchange.route?.upstream = fallback.upstream
-        var next = head
-        next.uri = fallback.target
-        next.headers.replaceOrAdd(name: "X-Request-Deadline-Ms", value: String(limit * 49 / 50))
-        exchange.forwardHead = next
+        exchange.forwardHead?.uri = fallback.target
+        guard hurry(until: limit) else { return false }
+        exchange.tried = 0
         exchange.pendingBody = exchange.keptBody
         exchange.pendingBodyBytes = exchange.receivedBodyBytes
         exchange.keptBody = []
         exchange.mayRetry = false
-        deadline = .now() + .milliseconds(Int64(limit))
         // What is written to a connection that is ready is flushed only for those who waited for it.
         phase = .connecting
         shared.metrics.fellBack(upstream: fallback.upstream)
-        acquire(fresh: false)
+        if let priority = exchange.route?.priority, !loop.group(fallback.upstream).admits(priority) {
+            refuse(.overloaded)
+        } else {
+            acquire(fresh: false)
+        }
+        return true
+    }
+
+    /// Tells the service how much is left of the time that the request has had since it came.
+    ///
+    /// - Returns: whether anything is left.
+    @discardableResult
+    private func hurry(until limit: Int) -> Bool {
+        let end = exchange.started + .milliseconds(Int64(limit))
+        let left = Int((end - .now()).nanoseconds / 1_000_000)
+        guard left > 0 else { return false }
+        // With a fallback to come, what was said at first still holds.
+        if exchange.fallback == nil {
+            deadline = end
+            exchange.forwardHead?.headers.replaceOrAdd(name: Self.deadlineField, value: String(left * 49 / 50))
+        }
         return true
     }
 
@@ -147,29 +199,27 @@ extension ClientHandler {
         exchange.pendingBodyBytes = 0
         if exchange.requestIsComplete { connection.write(.end(nil)) }
         if waited {
+            exchange.sent = .now()
             connection.flush()
             resumeReading()
         }
     }
 
-    /// No connection to the service could be made.
+    /// No connection to the replica could be made. Nothing of the request has left, so that the next one may have it,
+    /// whatever it asks for.
     func upstreamUnreachable() {
-        if !fallBack() { refuse(.unavailable) }
+        if let replica { exchange.tried |= replica.bit }
+        acquire(fresh: false)
     }
 
     /// The service closed the connection before the response was complete.
     func upstreamClosed(reused: Bool, answered: Bool) {
         upstream = nil
-        guard phase == .forwarding, let route = exchange.route else { return }
+        guard phase == .forwarding else { return }
         // The part of a response that is out cannot be taken back; cutting it short tells the client.
         if answered { return abort() }
-        if reused, exchange.mayRetry, exchange.requestIsComplete {
-            exchange.mayRetry = false
-            phase = .connecting
-            return acquire(fresh: true)
-        }
-        if !reused { loop.pool(route.upstream).failed() }
-        if !fallBack() { refuse(.unavailable) }
+        if !reused { replica?.failed() }
+        if !resend(isStale: reused), !fallBack() { refuse(.unavailable) }
     }
 
     func upstreamWritabilityChanged() {

@@ -16,7 +16,11 @@ extension ClientHandler {
         exchange.responseHasBegun = true
         exchange.forwardHead = nil
         exchange.status = Int(head.status.code)
-        deadline = .now() + shared.limits.streamTimeout
+        let now = NIODeadline.now()
+        deadline = now + shared.limits.streamTimeout
+        if let route = exchange.route, exchange.requestIsComplete {
+            loop.group(route.upstream).recordLatency(now - exchange.sent, route.priority)
+        }
         var headers = HTTPHeaders()
         headers.reserveCapacity(head.headers.capacity + 8)
         var hasLength = false
@@ -54,11 +58,10 @@ extension ClientHandler {
     }
 
     func upstreamFinished() {
-        if let upstream, let route = exchange.route {
+        if let upstream {
             self.upstream = nil
-            let pool = loop.pool(route.upstream)
             upstream.resumeReading()
-            if exchange.requestIsComplete { pool.release(upstream) } else { pool.discard(upstream) }
+            if exchange.requestIsComplete { upstream.pool.release(upstream) } else { upstream.pool.discard(upstream) }
         }
         finishResponse()
     }
@@ -77,7 +80,7 @@ extension ClientHandler {
         if !canDropRest { exchange.keepsAlive = false }
         var headers = HTTPHeaders()
         headers.reserveCapacity(12)
-        if let seconds = refusal.retryAfterSeconds(jitter: UInt8(truncatingIfNeeded: exchange.ticket)) {
+        if let seconds = refusal.retryAfterSeconds(jitter: loop.identities.jitter()) {
             headers.add(name: "Retry-After", value: seconds)
         }
         if let challenge = refusal.challenge { headers.add(name: "WWW-Authenticate", value: challenge) }

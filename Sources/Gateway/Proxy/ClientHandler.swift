@@ -46,6 +46,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var phase = Phase.idle
     var exchange: Exchange
     var upstream: UpstreamHandler?
+    /// The replica that the request was given to last.
+    var replica: UpstreamPool?
     /// When the present phase has lasted too long.
     var deadline: NIODeadline
     /// Parts of requests that arrived before their turn (pipelining, RFC 9112 §9.3.2): at most one read's worth.
@@ -112,9 +114,9 @@ final class ClientHandler: ChannelDuplexHandler {
     /// Gives the service's connection up in the midst of an exchange.
     func abandonUpstream() {
         exchange.ticket &+= 1
-        guard let upstream, let route = exchange.route else { return }
+        guard let upstream else { return }
         self.upstream = nil
-        loop.pool(route.upstream).discard(upstream)
+        upstream.pool.discard(upstream)
     }
 
     // MARK: Reading
@@ -190,6 +192,7 @@ final class ClientHandler: ChannelDuplexHandler {
         exchange.requestIsComplete = true
         switch phase {
         case .forwarding:
+            if exchange.hasBody { exchange.sent = .now() }
             upstream?.write(.end(nil))
             upstream?.flush()
         case .discarding: completeExchange()
@@ -201,7 +204,7 @@ final class ClientHandler: ChannelDuplexHandler {
 
     func sweep(now: NIODeadline) {
         if now < deadline {
-            if isWaitingInVain(now), !fallBack() { refuse(.unavailable) }
+            if isWaitingInVain(now), !resend(), !fallBack() { refuse(.unavailable) }
             return
         }
         switch phase {
@@ -209,16 +212,19 @@ final class ClientHandler: ChannelDuplexHandler {
         case .connecting, .forwarding:
             if exchange.responseHasBegun { return abort() }
             // A request that is still arriving is the client's delay, not the service's.
-            guard exchange.requestIsComplete, let route = exchange.route else { return refuse(.badRequest) }
-            loop.pool(route.upstream).failed()
+            guard exchange.requestIsComplete else { return refuse(.badRequest) }
+            replica?.failed()
+            if let route = exchange.route, phase == .forwarding {
+                loop.group(route.upstream).recordLatency(now - exchange.sent, route.priority)
+            }
             if !fallBack() { refuse(.deadlineExceeded) }
         }
     }
 
-    /// Whether a service has the request that does not even say that it lives.
+    /// Whether a replica has the request that does not even say that it lives.
     private func isWaitingInVain(_ now: NIODeadline) -> Bool {
         guard phase == .forwarding || phase == .connecting, !exchange.responseHasBegun, exchange.requestIsComplete,
-            let route = exchange.route, loop.pool(route.upstream).isSilent
+            let replica, replica.isSilent
         else { return false }
         return now - exchange.started > shared.configuration.silenceTimeout
     }

@@ -13,6 +13,8 @@ struct Exchange {
     /// Tells this exchange from the ones before it on the same connection.
     var ticket: UInt64
     var started: NIODeadline
+    /// When the whole of the request had gone to the service.
+    var sent: NIODeadline
     var requestID = ""
     var traceParent = ""
     /// The `Origin` of the request when CORS allows it.
@@ -30,6 +32,8 @@ struct Exchange {
     /// The head for the service; kept until the response begins, for the one retry.
     var forwardHead: HTTPRequestHead?
     var mayRetry = false
+    /// The replicas of the present service that were asked in vain, a bit each.
+    var tried: UInt64 = 0
     /// Who else may answer; nil once asked, or when the request cannot be sent twice.
     var fallback: Route.Fallback?
     /// The body as it was sent, for the fallback.
@@ -65,5 +69,6 @@ struct Exchange {
     init(ticket: UInt64, started: NIODeadline) {
         self.ticket = ticket
         self.started = started
+        sent = started
     }
 }

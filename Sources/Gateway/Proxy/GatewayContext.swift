@@ -14,6 +14,7 @@ final class GatewayContext: Sendable {
 
     private let connections = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)
+    private let closing = Atomic<Bool>(false)
 
     init(
         configuration: GatewayConfiguration, verifier: any AccessTokenVerifying, endpoints: OwnEndpoints,
@@ -45,10 +46,18 @@ final class GatewayContext: Sendable {
         connections.wrappingSubtract(1, ordering: .relaxed)
     }
 
-    /// Whether the gateway is stopping: no new connection, no kept-alive one.
+    /// Whether the gateway is about to stop: readiness is red, and every answer is the last on its connection.
     var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Whether it takes no connection any more.
+    var isClosing: Bool { closing.load(ordering: .relaxed) }
 
     func beginDraining() {
         draining.store(true, ordering: .relaxed)
+    }
+
+    func beginClosing() {
+        beginDraining()
+        closing.store(true, ordering: .relaxed)
     }
 }

@@ -7,7 +7,7 @@ final class GatewayLoop {
     private(set) var clock = LoopClock()
     private(set) var now = NIODeadline.now()
     var identities = RequestIdentitySource()
-    private var pools: [UpstreamPool] = []
+    private var groups: [UpstreamGroup] = []
     private var clients: [ClientHandler] = []
     private var multiplexed: [ObjectIdentifier: any Channel] = [:]
     private var ticker: RepeatedTask?
@@ -15,12 +15,16 @@ final class GatewayLoop {
     init(eventLoop: any EventLoop, shared: GatewayContext) {
         self.eventLoop = eventLoop
         self.shared = shared
-        pools = shared.configuration.upstreams.enumerated().map { index, endpoint in
-            UpstreamPool(index: index, endpoint: endpoint, eventLoop: eventLoop, shared: shared)
+        groups = shared.configuration.upstreams.enumerated().map { index, upstream in
+            let replicas = upstream.replicas.enumerated().map { replica, endpoint in
+                UpstreamPool(index: index, replica: replica, endpoint: endpoint, eventLoop: eventLoop, shared: shared)
+            }
+            return UpstreamGroup(index: index, replicas: replicas, shared: shared)
         }
     }
 
-    func pool(_ index: Int) -> UpstreamPool { pools[index] }
+    /// The replicas of a service, by its index in the route table.
+    func group(_ index: Int) -> UpstreamGroup { groups[index] }
 
     /// Starts looking for what has waited too long. One timer for all clients: a timer for each request would cost
     /// more than the rest of the bookkeeping.
@@ -36,12 +40,19 @@ final class GatewayLoop {
         ticker = nil
         for client in clients { client.abort() }
         for channel in multiplexed.values { channel.close(promise: nil) }
-        for pool in pools { pool.close() }
+        for group in groups {
+            for pool in group.replicas { pool.close() }
+        }
     }
 
     /// Lets every client finish what it has begun and asks it to go.
     func drain() {
         for client in clients.reversed() { client.drain() }
+        announceDrain()
+    }
+
+    /// Tells those who cannot be told by a header: HTTP/2 connections get GOAWAY (RFC 9113 §6.8).
+    func announceDrain() {
         for channel in multiplexed.values {
             channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
         }
@@ -56,7 +67,7 @@ final class GatewayLoop {
             if index < clients.count { clients[index].sweep(now: now) }
             index -= 1
         }
-        for pool in pools { pool.sweep(now: now) }
+        for group in groups { group.sweep(now: now) }
     }
 
     // MARK: Clients

@@ -30,23 +30,26 @@ package struct OwnEndpoints: Sendable {
 
     /// - Parameters:
     ///   - issuer: the `iss` of the tokens, which is also where the endpoints are announced to be.
+    ///   - algorithms: what tokens are signed with: `ES256`.
     ///   - keySet: the JWKS (RFC 7517) of every published key.
     ///   - metricsText: the metrics in Prometheus' text format.
     ///   - isReady: whether the gateway can verify tokens.
     ///   - documents: what is served under `/docs`.
     package init(
-        issuer: String, keySet: @escaping @Sendable () -> String, metricsText: @escaping @Sendable () -> String,
-        isReady: @escaping @Sendable () -> Bool, documents: GatewayDocuments = GatewayDocuments()
+        issuer: String, algorithms: [String] = ["ES256"], keySet: @escaping @Sendable () -> String,
+        metricsText: @escaping @Sendable () -> String, isReady: @escaping @Sendable () -> Bool,
+        documents: GatewayDocuments = GatewayDocuments()
     ) {
         self.documents = documents
         self.keySet = keySet
         self.metricsText = metricsText
         self.isReady = isReady
         let base = issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
+        let names = algorithms.map { "\"\($0)\"" }.joined(separator: ",")
         discovery =
             "{\"issuer\":\"\(issuer)\",\"jwks_uri\":\"\(base)/.well-known/jwks.json\""
             + ",\"response_types_supported\":[\"token\"],\"subject_types_supported\":[\"public\"]"
-            + ",\"id_token_signing_alg_values_supported\":[\"ES256\"]"
+            + ",\"id_token_signing_alg_values_supported\":[\(names)]"
             + ",\"token_endpoint_auth_methods_supported\":[\"none\"]"
             + ",\"claims_supported\":[\"iss\",\"aud\",\"sub\",\"tenant_id\",\"roles\",\"sid\",\"jti\",\"iat\",\"exp\","
             + "\"auth_time\",\"amr\"]}"

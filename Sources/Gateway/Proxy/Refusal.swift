@@ -13,6 +13,7 @@ package enum Refusal: CaseIterable, Sendable {
     case methodNotAllowed
     case bodyTooLarge
     case overloaded
+    case warmingUp
     case unavailable
     case deadlineExceeded
 
@@ -27,6 +28,7 @@ package enum Refusal: CaseIterable, Sendable {
         case .methodNotAllowed: .methodNotAllowed
         case .bodyTooLarge: .bodyTooLarge
         case .overloaded: .overloaded
+        case .warmingUp: .warmingUp
         case .unavailable: .dependencyUnavailable
         case .deadlineExceeded: .deadlineExceeded
         }
@@ -49,7 +51,7 @@ package enum Refusal: CaseIterable, Sendable {
     /// Seconds for `Retry-After` (RFC 9110 §10.2.3), spread a little so that clients do not return all at once.
     func retryAfterSeconds(jitter: UInt8) -> String? {
         switch self {
-        case .overloaded, .unavailable: jitter & 1 == 0 ? "1" : "2"
+        case .overloaded, .warmingUp, .unavailable: String(1 + jitter % 3)
         default: nil
         }
     }

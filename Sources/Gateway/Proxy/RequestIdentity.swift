@@ -20,6 +20,11 @@ struct RequestIdentitySource {
         return mixed ^ (mixed >> 31)
     }
 
+    /// A random byte.
+    mutating func jitter() -> UInt8 {
+        UInt8(truncatingIfNeeded: next() >> 32)
+    }
+
     /// A random UUID (RFC 9562 version 4) in lower case.
     mutating func requestID() -> String {
         let high = next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000

@@ -7,7 +7,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
     typealias OutboundIn = HTTPClientRequestPart
     typealias OutboundOut = HTTPClientRequestPart
 
-    private unowned let pool: UpstreamPool
+    unowned let pool: UpstreamPool
     private var context: ChannelHandlerContext?
     /// The client served now; nil while idle.
     var client: ClientHandler?
@@ -92,6 +92,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
             answered = true
             keepsAlive = head.isKeepAlive
             pool.answered()
+            if !keepsAlive { pool.beginsToLeave() }
             client.upstreamResponded(head)
         case .body(let body): client.upstreamSent(body)
         case .end: client.upstreamFinished()

@@ -2,7 +2,8 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// The keep-alive connections of one event loop to one service, with the breaker and the bound on requests in flight.
+/// The keep-alive connections of one event loop to one replica of a service, with the breaker and the bound on requests in
+/// flight.
 final class UpstreamPool {
     /// What asking for a connection came to.
     enum Acquisition {
@@ -12,9 +13,16 @@ final class UpstreamPool {
         case refused(Refusal)
     }
 
+    /// Index of the service in the route table.
     let index: Int
-    /// Whether the service does not even say that it lives: stopped, cut off, or gone.
-    var isSilent = false
+    /// The replica's place in a set of them.
+    let bit: UInt64
+    /// Whether the replica does not even say that it lives: stopped, cut off, or gone.
+    private(set) var isSilent = false
+    /// Whether it said that it is ready when it was asked last.
+    var isReady = true
+    /// Whether it closes its connections: it is about to stop, and answers what it is still sent.
+    private(set) var isLeaving = false
     private let endpoint: UpstreamEndpoint
     private let address: SocketAddress?
     private let eventLoop: any EventLoop
@@ -23,8 +31,9 @@ final class UpstreamPool {
     private var leased = 0
     private var breaker = Breaker()
 
-    init(index: Int, endpoint: UpstreamEndpoint, eventLoop: any EventLoop, shared: GatewayContext) {
+    init(index: Int, replica: Int, endpoint: UpstreamEndpoint, eventLoop: any EventLoop, shared: GatewayContext) {
         self.index = index
+        bit = 1 << UInt64(replica)
         self.endpoint = endpoint
         self.eventLoop = eventLoop
         self.shared = shared
@@ -32,11 +41,34 @@ final class UpstreamPool {
         address = try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
     }
 
+    /// Requests under way.
+    var inFlight: Int { leased }
+    var isFull: Bool { leased >= shared.limits.maximumInFlightPerUpstream }
+
+    /// What the replica is good for now.
+    func standing(now: NIODeadline) -> UpstreamGroup.Standing {
+        guard !isSilent, !isFull, breaker.wouldAdmit(now: now) else { return .unusable }
+        return isLeaving ? .leaving : isReady ? .ready : .unready
+    }
+
+    /// Takes note of what the replica said when it was asked whether it lives; nil when it said nothing.
+    func heard(_ answer: ProbeAnswer?) {
+        isSilent = answer == nil
+        if answer?.isLastOnConnection == true { beginsToLeave() } else { isLeaving = false }
+    }
+
+    /// An answer was the last on its connection: what rests in the others would be cut off unasked.
+    func beginsToLeave() {
+        guard !isLeaving else { return }
+        isLeaving = true
+        close()
+    }
+
     /// Leases a connection to `client`.
     ///
     /// - Parameter fresh: connects anew, because a kept-alive connection just turned out to be stale.
     func acquire(for client: ClientHandler, ticket: UInt64, fresh: Bool) -> Acquisition {
-        guard leased < shared.limits.maximumInFlightPerUpstream else { return .refused(.overloaded) }
+        guard !isFull else { return .refused(.overloaded) }
         guard !isSilent else { return .refused(.unavailable) }
         guard breaker.admits(now: .now()) else { return .refused(.unavailable) }
         leased += 1
@@ -54,7 +86,9 @@ final class UpstreamPool {
     func release(_ connection: UpstreamHandler) {
         leased -= 1
         connection.client = nil
-        guard connection.mayBeReused, idle.count < shared.limits.maximumIdlePerUpstream, !shared.isDraining else {
+        guard connection.mayBeReused, idle.count < shared.limits.maximumIdlePerUpstream, !isLeaving,
+            !shared.isClosing
+        else {
             connection.close()
             return
         }

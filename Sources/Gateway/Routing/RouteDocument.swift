@@ -1,3 +1,4 @@
+package import Contracts
 internal import Yams
 
 /// `configs/gateway/routes.yaml` as it is written: which services there are, which paths need no token, which paths
@@ -43,10 +44,21 @@ package struct RouteDocument: Codable, Sendable {
         }
     }
 
+    /// What a path is worth when not all can be served; what no rule names is `other`.
+    package struct Priority: Codable, Sendable {
+        package var service: String
+        package var path: String
+        /// The methods this holds for; all when absent.
+        package var methods: [String]?
+        package var priority: RequestPriority
+    }
+
     package var services: [String]
     package var `public`: [PublicPath]
     package var overrides: [Override]
     package var limits: [Limit]
+    /// The first rule that fits holds.
+    package var priorities: [Priority]?
 
     /// Reads the document.
     ///

@@ -1,3 +1,4 @@
+package import Contracts
 package import NIOHTTP1
 
 /// Where a request goes, and under which limits.
@@ -13,6 +14,8 @@ package struct Route: Equatable, Sendable {
     package var maximumBodyBytes: Int
     package var deadlineMilliseconds: Int
     package var fallback: Fallback?
+    /// What the request is worth when not all can be served.
+    package var priority = RequestPriority.other
 
     /// Who is asked when the upstream gives no answer: refused, broken off, or nothing in time. Whatever it answers, a 503
     /// too, stands.
@@ -52,6 +55,7 @@ package struct RouteTable: Sendable {
         var name: [UInt8]
         var publicRules: [PublicRule] = []
         var overrides: [(pattern: PathPattern, upstream: Int, fallback: Route.Fallback?)] = []
+        var priorities: [(pattern: PathPattern, methods: [HTTPMethod]?, priority: RequestPriority)] = []
         var limits: [(pattern: PathPattern, bodyBytes: Int, deadlineMilliseconds: Int)] = []
     }
 
@@ -78,6 +82,11 @@ package struct RouteTable: Sendable {
             let upstream = try index(of: rule.to)
             let fallback = try fallback(of: rule)
             services[try index(of: rule.service)].overrides.append((pattern, upstream, fallback))
+        }
+        for rule in document.priorities ?? [] {
+            let pattern = try PathPattern(rule.path)
+            let methods = rule.methods?.map { HTTPMethod(rawValue: $0) }
+            services[try index(of: rule.service)].priorities.append((pattern, methods, rule.priority))
         }
         for rule in document.limits {
             let pattern = try PathPattern(rule.path)
@@ -142,6 +151,11 @@ package struct RouteTable: Sendable {
         for rule in service.overrides where rule.pattern.matches(bytes, path) {
             route.upstream = rule.upstream
             route.fallback = rule.fallback
+            break
+        }
+        for rule in service.priorities where rule.pattern.matches(bytes, path) {
+            guard rule.methods?.contains(method) ?? true else { continue }
+            route.priority = rule.priority
             break
         }
         for rule in service.limits where rule.pattern.matches(bytes, path) {

@@ -12,7 +12,7 @@ struct ConnectionPipeline: Sendable {
 
     /// Called on the connection's event loop.
     func configure(_ channel: any Channel) -> EventLoopFuture<Void> {
-        guard let loop = loops[ObjectIdentifier(channel.eventLoop)]?.value, !shared.isDraining,
+        guard let loop = loops[ObjectIdentifier(channel.eventLoop)]?.value, !shared.isClosing,
             shared.admitConnection()
         else {
             shared.metrics.connectionRefused()

@@ -9,7 +9,7 @@ internal import ServiceLifecycle
 package struct GatewayApplication: Service {
     let settings: ServiceSettings
     let telemetry: Telemetry
-    let server: GatewayServer
+    package let server: GatewayServer
     let services: [any Service]
 
     /// Runs until the surrounding `ServiceGroup` shuts down or the task is cancelled.
@@ -41,7 +41,8 @@ package struct GatewayApplication: Service {
                     service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup)
             }, logger: telemetry.logger)
-        configuration.maximumGracefulShutdownDuration = try settings.value(.shutdownTimeout)
+        // The last fifth is for what has to be cancelled because it does not stop by itself.
+        configuration.maximumGracefulShutdownDuration = try settings.value(.shutdownTimeout) * 4 / 5
         return ServiceGroup(configuration: configuration)
     }
 }
@@ -56,8 +57,9 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
     let verifier = TokenVerifier(
         ring: ring, issuer: configuration.issuer, audience: try settings.value(.tokenAudience),
         revocations: revocations)
+    let algorithms = Set(ring.keys.filter { $0.use == .access }.map(\.algorithm.rawValue)).sorted()
     let own = OwnEndpoints(
-        issuer: configuration.issuer, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
+        issuer: configuration.issuer, algorithms: algorithms, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
         metricsText: { telemetry.metrics.prometheusText() }, isReady: { !ring.keys.isEmpty },
         documents: documents(settings, telemetry))
     var (services, feed) = try revocationServices(settings, telemetry, revocations)

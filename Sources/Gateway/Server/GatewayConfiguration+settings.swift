@@ -12,9 +12,9 @@ extension GatewayConfiguration {
             throw RouteError("the route document \(path) cannot be read (gateway.routes_file)")
         }
         let routes = try RouteTable(RouteDocument.parse(yaml: yaml))
-        let endpoints = try routes.upstreams.map { name in
+        let endpoints = try routes.upstreams.flatMap { name in
             let key = Self.urls.first { $0.name == "services.\(name).url" } ?? .serviceURL(name, defaultPort: 80)
-            return try UpstreamEndpoint(name: name, url: settings.value(key))
+            return try ServiceClient.bases(of: settings.value(key)).map { try UpstreamEndpoint(name: name, url: $0) }
         }
         try self.init(endpoints: endpoints, routes: routes)
         host = try settings.value(.httpHost)
@@ -27,6 +27,10 @@ extension GatewayConfiguration {
         limits.headTimeout = try TimeAmount(settings.value(.gatewayHeadTimeout))
         limits.idleTimeout = try TimeAmount(settings.value(.gatewayIdleTimeout))
         limits.connectTimeout = try TimeAmount(settings.value(.gatewayConnectTimeout))
+        limits.drainDelay = try TimeAmount(settings.value(.drainDelay))
+        // What is left of the four fifths after which whatever does not stop by itself is cancelled, but for a second.
+        let patience = try settings.value(.shutdownTimeout) * 4 / 5 - settings.value(.drainDelay) - .seconds(1)
+        limits.drainTimeout = TimeAmount(max(patience, .milliseconds(500)))
     }
 
     private static let urls: [ConfigurationKey<String>] = [.identityURL, .profileURL, .sessionURL, .mfaURL, .auditURL]

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// Where a service listens.
+/// Where a replica of a service listens.
 package struct UpstreamEndpoint: Sendable, Equatable {
     package var name: String
     package var host: String
@@ -29,6 +29,16 @@ package struct UpstreamEndpoint: Sendable, Equatable {
     }
 }
 
+/// A service and its replicas.
+package struct Upstream: Sendable, Equatable {
+    /// More than anybody runs, and few enough for a bit each.
+    package static let maximumReplicas = 32
+
+    package var name: String
+    /// 1 to ``maximumReplicas``, any of which may be given any request.
+    package var replicas: [UpstreamEndpoint]
+}
+
 /// The limits that the gateway holds every client and every service to.
 package struct GatewayLimits: Sendable {
     /// Connections of clients, all loops together; one more is closed at once.
@@ -50,7 +60,10 @@ package struct GatewayLimits: Sendable {
     package var connectTimeout = TimeAmount.seconds(1)
     package var upstreamIdleTimeout = TimeAmount.seconds(30)
     /// For requests in flight when the gateway stops; with the rest of the shutdown it stays below 25 s.
-    package var drainTimeout = TimeAmount.seconds(20)
+    package var drainTimeout = TimeAmount.seconds(15)
+    /// For how long a gateway that stops goes on taking connections, with readiness red and each answer the last on its
+    /// connection, so that whoever balances in front of it has gone elsewhere by then.
+    package var drainDelay = TimeAmount.zero
     /// How often time-outs are looked for.
     package var tick = TimeAmount.milliseconds(100)
 
@@ -61,7 +74,7 @@ package struct GatewayLimits: Sendable {
 package struct GatewayConfiguration: Sendable {
     package var host = "127.0.0.1"
     package var port = 11_080
-    package var upstreams: [UpstreamEndpoint]
+    package var upstreams: [Upstream]
     package var routes: RouteTable
     package var limits = GatewayLimits()
     package var issuer = "https://authms.local"
@@ -77,15 +90,20 @@ package struct GatewayConfiguration: Sendable {
     package var lifeInterval = TimeAmount.milliseconds(500)
     package var silenceTimeout = TimeAmount.seconds(1)
 
-    /// - Parameter endpoints: one for each service of the route table, in any order.
-    /// - Throws: `RouteError` when a service of the table has no endpoint.
+    /// - Parameter endpoints: one or more for each service of the route table, in any order; several of one name are the
+    ///   replicas of that service.
+    /// - Throws: `RouteError` when a service of the table has no endpoint, or too many.
     package init(endpoints: [UpstreamEndpoint], routes: RouteTable) throws(RouteError) {
-        var ordered: [UpstreamEndpoint] = []
+        var ordered: [Upstream] = []
         for name in routes.upstreams {
-            guard let endpoint = endpoints.first(where: { $0.name == name }) else {
+            let replicas = endpoints.filter { $0.name == name }
+            guard !replicas.isEmpty else {
                 throw RouteError("no address is configured for the service \"\(name)\"")
             }
-            ordered.append(endpoint)
+            guard replicas.count <= Upstream.maximumReplicas else {
+                throw RouteError("services.\(name).url has more than \(Upstream.maximumReplicas) addresses")
+            }
+            ordered.append(Upstream(name: name, replicas: replicas))
         }
         upstreams = ordered
         self.routes = routes

@@ -1,3 +1,4 @@
+internal import Contracts
 internal import MicroMiddleware
 internal import NIOCore
 
@@ -8,6 +9,10 @@ final class GatewayMetrics: Sendable {
     private let durations: [MetricHistogram]
     private let opened: [MetricCounter]
     private let fallbacks: [MetricCounter]
+    private let resends: [MetricCounter]
+    /// `[upstream][rank of the priority]`
+    private let shed: [[MetricCounter]]
+    private let limits: [MetricGauge]
     private let refusedConnections: MetricCounter
 
     /// - Parameter upstreams: the names of the services, in the order of the route table.
@@ -36,6 +41,24 @@ final class GatewayMetrics: Sendable {
                 "gateway_fallbacks_total", help: "Requests that went to this service because another gave no answer.",
                 labels: [("upstream", name)])
         }
+        resends = upstreams.map { name in
+            registry.counter(
+                "gateway_resends_total", help: "Requests that were sent to this service a second time.",
+                labels: [("upstream", name)])
+        }
+        shed = upstreams.map { name in
+            RequestPriority.allCases.sorted().map { priority in
+                registry.counter(
+                    "gateway_shed_total",
+                    help: "Requests refused because as many are under way to the service as it can take.",
+                    labels: [("upstream", name), ("priority", priority.rawValue)])
+            }
+        }
+        limits = upstreams.map { name in
+            registry.gauge(
+                "gateway_concurrency_limit", help: "How many requests may be under way to the service at present.",
+                labels: [("upstream", name)])
+        }
         refusedConnections = registry.counter(
             "gateway_connections_refused_total", help: "Connections closed at once because there were too many.")
     }
@@ -54,6 +77,19 @@ final class GatewayMetrics: Sendable {
 
     func fellBack(upstream: Int) {
         fallbacks[upstream].increment()
+    }
+
+    func resent(upstream: Int) {
+        resends[upstream].increment()
+    }
+
+    func shed(upstream: Int, priority: RequestPriority) {
+        shed[upstream][priority.rank].increment()
+    }
+
+    /// Each event loop adds its own share.
+    func limitChanged(upstream: Int, by difference: Double) {
+        limits[upstream].increment(by: difference)
     }
 
     func connectionRefused() {

@@ -8,8 +8,9 @@ internal import Synchronization
 
 /// The gateway's data plane: listens, proxies, drains.
 ///
-/// As a `Service` it runs until graceful shutdown: then readiness goes red, the listener closes, requests in flight
-/// finish with `Connection: close`, and what is left after `GatewayLimits.drainTimeout` is cut off.
+/// As a `Service` it runs until graceful shutdown: then readiness goes red and every answer carries `Connection: close`;
+/// after `GatewayLimits.drainDelay` the listener closes, requests in flight finish, and what is left after
+/// `GatewayLimits.drainTimeout` is cut off.
 package final class GatewayServer: Service, Sendable {
     private let shared: GatewayContext
     private let certificates: TLSCertificates?
@@ -30,7 +31,8 @@ package final class GatewayServer: Service, Sendable {
         let names = configuration.upstreams.map(\.name)
         shared = GatewayContext(
             configuration: configuration, verifier: verifier, endpoints: endpoints,
-            metrics: GatewayMetrics(upstreams: names, registry: metrics), health: HealthBoard(names: names))
+            metrics: GatewayMetrics(upstreams: names, registry: metrics),
+            health: HealthBoard(names: names, replicas: configuration.upstreams.map(\.replicas.count)))
         certificates = try configuration.certificate.map {
             try TLSCertificates(chainPath: $0.chainPath, keyPath: $0.keyPath)
         }
@@ -80,19 +82,27 @@ package final class GatewayServer: Service, Sendable {
         return try channel.localAddress ?? SocketAddress(ipAddress: "0.0.0.0", port: 0)
     }
 
-    /// Two questions to each service: whether it is ready, for the board, and whether it answers at all, for the loops.
+    /// Two questions to each replica: whether it is ready, and whether it answers at all.
     private func startProbing(_ bounds: [NIOLoopBound<GatewayLoop>]) {
         let configuration = shared.configuration
-        let readiness = HealthProber(
-            endpoints: configuration.upstreams, path: "/readyz", timeout: configuration.probeTimeout
-        ) { [board = shared.health] index, state in
-            board.set(state, at: index)
+        let places = configuration.upstreams.enumerated().flatMap { index, upstream in
+            upstream.replicas.indices.map { (service: index, replica: $0) }
         }
-        let life = HealthProber(
-            endpoints: configuration.upstreams, path: "/livez", timeout: configuration.silenceTimeout
-        ) { index, state in
+        let endpoints = configuration.upstreams.flatMap(\.replicas)
+        let readiness = HealthProber(endpoints: endpoints, path: "/readyz", timeout: configuration.probeTimeout) {
+            [board = shared.health] index, answer in
+            let (service, replica) = places[index]
+            let isReady = answer?.isOK == true
+            board.set(isReady ? .healthy : answer == nil ? .unhealthy : .degraded, at: service, replica: replica)
             for bound in bounds {
-                bound.eventLoop.execute { bound.value.pool(index).isSilent = state == .unhealthy }
+                bound.eventLoop.execute { bound.value.group(service).replicas[replica].isReady = isReady }
+            }
+        }
+        let life = HealthProber(endpoints: endpoints, path: "/livez", timeout: configuration.silenceTimeout) {
+            index, answer in
+            let (service, replica) = places[index]
+            for bound in bounds {
+                bound.eventLoop.execute { bound.value.group(service).replicas[replica].heard(answer) }
             }
         }
         probes.withLock {
@@ -105,15 +115,15 @@ package final class GatewayServer: Service, Sendable {
 
     /// Drains and ends every connection.
     package func stop() async {
+        let bounds = loops.withLock { $0 }
         shared.beginDraining()
+        for bound in bounds { bound.eventLoop.execute { bound.value.announceDrain() } }
+        try? await Task.sleep(for: .nanoseconds(shared.limits.drainDelay.nanoseconds))
+        shared.beginClosing()
         let channel = listener.withLock { $0.take() }
         try? await channel?.close().get()
-        for task in probes.withLock({ $0 }) { task.cancel() }
-        let bounds = loops.withLock { $0 }
         for bound in bounds { bound.eventLoop.execute { bound.value.drain() } }
-        let (seconds, rest) = Int64(shared.limits.drainTimeout.nanoseconds).quotientAndRemainder(
-            dividingBy: 1_000_000_000)
-        let deadline = Deadline.after(.seconds(seconds) + .nanoseconds(rest))
+        let deadline = Deadline.after(.nanoseconds(shared.limits.drainTimeout.nanoseconds))
         while shared.openConnections > 0, !deadline.hasPassed {
             // A cancelled task still drains: the wait turns into a short spin that yields.
             if (try? await Task.sleep(for: .milliseconds(10))) == nil { await Task.yield() }
@@ -121,6 +131,7 @@ package final class GatewayServer: Service, Sendable {
         if shared.openConnections > 0 {
             logger.warning("clients were cut off", metadata: ["connections": "\(shared.openConnections)"])
         }
+        for task in probes.withLock({ $0 }) { task.cancel() }
         for bound in bounds { try? await bound.eventLoop.submit { bound.value.stop() }.get() }
     }
 

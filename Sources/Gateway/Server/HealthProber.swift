@@ -3,18 +3,27 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import Synchronization
 
+/// What a service said when it was asked.
+struct ProbeAnswer: Sendable, Equatable {
+    /// Whether the status was 200.
+    var isOK: Bool
+    /// Whether the service closes the connection after the answer, though it was not asked to: it is about to stop.
+    var isLastOnConnection: Bool
+}
+
 /// Asks each service for one path, over and over, and reports what comes of it. Every probe has a deadline, and a service
 /// is not asked again before it has answered or that has passed.
 final class HealthProber: Sendable {
     private let endpoints: [UpstreamEndpoint]
     private let path: String
     private let timeout: TimeAmount
-    private let report: @Sendable (Int, HealthBoard.State) -> Void
+    private let report: @Sendable (Int, ProbeAnswer?) -> Void
     private let underWay: Mutex<Set<Int>> = Mutex([])
 
+    /// - Parameter report: gets the index of the endpoint, and nil when it gave no answer in time.
     init(
         endpoints: [UpstreamEndpoint], path: String, timeout: TimeAmount,
-        report: @escaping @Sendable (Int, HealthBoard.State) -> Void
+        report: @escaping @Sendable (Int, ProbeAnswer?) -> Void
     ) {
         self.endpoints = endpoints
         self.path = path
@@ -32,7 +41,7 @@ final class HealthProber: Sendable {
     }
 
     private func probe(_ index: Int, on eventLoop: any EventLoop) {
-        let answer = eventLoop.makePromise(of: HealthBoard.State.self)
+        let answer = eventLoop.makePromise(of: ProbeAnswer?.self)
         let endpoint = endpoints[index]
         let path = path
         let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).channelInitializer { channel in
@@ -42,13 +51,13 @@ final class HealthProber: Sendable {
                 try sync.addHandler(ProbeHandler(host: endpoint.host, path: path, answer: answer))
             }
         }
-        let expiry = eventLoop.scheduleTask(in: timeout) { answer.succeed(.unhealthy) }
+        let expiry = eventLoop.scheduleTask(in: timeout) { answer.succeed(nil) }
         let connection = bootstrap.connect(host: endpoint.host, port: endpoint.port)
-        connection.whenFailure { _ in answer.succeed(.unhealthy) }
-        answer.futureResult.whenSuccess { state in
+        connection.whenFailure { _ in answer.succeed(nil) }
+        answer.futureResult.whenSuccess { said in
             expiry.cancel()
             self.underWay.withLock { _ = $0.remove(index) }
-            self.report(index, state)
+            self.report(index, said)
             connection.whenSuccess { $0.close(promise: nil) }
         }
     }
@@ -61,16 +70,17 @@ private final class ProbeHandler: ChannelInboundHandler {
 
     private let host: String
     private let path: String
-    private let answer: EventLoopPromise<HealthBoard.State>
+    private let answer: EventLoopPromise<ProbeAnswer?>
 
-    init(host: String, path: String, answer: EventLoopPromise<HealthBoard.State>) {
+    init(host: String, path: String, answer: EventLoopPromise<ProbeAnswer?>) {
         self.host = host
         self.path = path
         self.answer = answer
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        let headers: HTTPHeaders = ["Host": host, "Connection": "close"]
+        // Not "Connection: close": whether the service wants to keep the connection is part of what is asked.
+        let headers: HTTPHeaders = ["Host": host]
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
@@ -78,7 +88,7 @@ private final class ProbeHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .head(let head) = unwrapInboundIn(data) {
-            answer.succeed(head.status == .ok ? .healthy : .degraded)
+            answer.succeed(ProbeAnswer(isOK: head.status == .ok, isLastOnConnection: !head.isKeepAlive))
         }
     }
 
@@ -87,6 +97,6 @@ private final class ProbeHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        answer.succeed(.unhealthy)
+        answer.succeed(nil)
     }
 }

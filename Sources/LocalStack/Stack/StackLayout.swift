@@ -24,6 +24,9 @@ package enum ServiceRole: String, CaseIterable, Sendable {
     /// Those that sign tokens hold the private keys; the others get the published ones.
     package var holdsPrivateKeys: Bool { self == .identity || self == .session }
 
+    /// What a replica of it is called: `identity`, `identity-2`, …
+    package func unitName(replica: Int) -> String { replica == 1 ? rawValue : "\(rawValue)-\(replica)" }
+
     /// The services that have a database.
     package static var withDatabase: [ServiceRole] { allCases.filter { $0.baseDatabasePort != nil } }
 }
@@ -79,13 +82,21 @@ package struct StackLayout: Sendable {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     }
 
-    package func port(of role: ServiceRole) -> Int { role.basePort + portOffset }
+    /// More replicas of a service than this have no ports to themselves.
+    package static let maximumReplicas = 4
+
+    /// - Parameter replica: counted from 1.
+    package func port(of role: ServiceRole, replica: Int = 1) -> Int {
+        role.basePort + portOffset + 20 * (replica - 1)
+    }
     package var redisPort: Int { 11_179 + portOffset }
     package var rabbitMQPort: Int { 11_172 + portOffset }
     package var rabbitMQDistributionPort: Int { 11_173 + portOffset }
     package var epmdPort: Int { 11_174 + portOffset }
 
-    package func url(of role: ServiceRole) -> String { "http://127.0.0.1:\(port(of: role))" }
+    package func url(of role: ServiceRole, replica: Int = 1) -> String {
+        "http://127.0.0.1:\(port(of: role, replica: replica))"
+    }
 
     package var secretsDirectory: String { "\(root)/secrets" }
     package var keysDirectory: String { "\(root)/keys" }

@@ -11,16 +11,20 @@ package struct StackPlan: Sendable {
     package let services: [ServiceProcess]
     /// The ways that lead through proxies; none unless the stack is started with them.
     package let links: [StackLink]
+    /// How many processes each service has.
+    package let replicas: Int
 
     /// - Parameters:
     ///   - executable: the program that `serve` is run with.
     ///   - environment: the caller's environment; a few settings are handed on to the services.
+    ///   - replicas: how many processes each service has, 1 to ``StackLayout/maximumReplicas``.
     ///   - withServices: without them it is PostgreSQL, Redis and RabbitMQ alone.
     ///   - isProxied: whether services reach their databases, Redis and RabbitMQ through proxies.
     package init(
         layout: StackLayout, secrets: StackSecrets, executable: String, environment: [String: String],
-        withServices: Bool = true, isProxied: Bool = false
+        replicas: Int = 1, withServices: Bool = true, isProxied: Bool = false
     ) {
+        self.replicas = replicas
         self.layout = layout
         self.secrets = secrets
         let redis = RedisServer(
@@ -51,12 +55,16 @@ package struct StackPlan: Sendable {
         let addresses = Addresses(
             databases: databases.mapValues { $0.ownURL(portDistance: distance) },
             redis: redis.url(portDistance: distance), rabbitMQ: rabbitMQ.url(portDistance: distance))
-        services = (withServices ? ServiceRole.allCases : []).map { role in
-            ServiceProcess(
-                role: role, port: layout.port(of: role), logFile: layout.logFile(of: role.rawValue),
-                executable: executable, repository: layout.repository,
-                environment: Self.environment(
-                    of: role, layout: layout, secrets: secrets, addresses: addresses, caller: environment))
+        services = (withServices ? ServiceRole.allCases : []).flatMap { role in
+            (1...replicas).map { replica in
+                ServiceProcess(
+                    role: role, replica: replica, port: layout.port(of: role, replica: replica),
+                    logFile: layout.logFile(of: role.unitName(replica: replica)), executable: executable,
+                    repository: layout.repository,
+                    environment: Self.environment(
+                        of: role, replica: (replica, replicas), layout: layout, secrets: secrets, addresses: addresses,
+                        caller: environment))
+            }
         }
     }
 
@@ -77,15 +85,17 @@ package struct StackPlan: Sendable {
     /// so that it can migrate at once; it lives without the others, and RabbitMQ is slow.
     package func prerequisites(of name: String) -> [String] {
         if name == rabbitMQ.name { return [portMapper.name] }
-        guard let role = ServiceRole(rawValue: name), let database = databases[role] else { return [] }
+        guard let service = services.first(where: { $0.name == name }), let database = databases[service.role] else {
+            return []
+        }
         return [database.name]
     }
 
     /// Stopped one row after the other, the members of a row at once.
     package var stopOrder: [[String]] {
         [
-            [ServiceRole.gateway.rawValue],
-            services.map(\.name).filter { $0 != ServiceRole.gateway.rawValue },
+            services.filter { $0.role == .gateway }.map(\.name),
+            services.filter { $0.role != .gateway }.map(\.name),
             databases.values.map(\.name) + [redis.name, rabbitMQ.name],
             [portMapper.name],
         ]
@@ -100,21 +110,22 @@ package struct StackPlan: Sendable {
     /// Settings of the caller that reach every service.
     private static let handedOn = [
         "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
-        "AUDIT_CHECKPOINT_INTERVAL", "KEYS_RELOAD_INTERVAL", "SMTP_URL", "SMTP_USERNAME", "SMTP_PASSWORD",
-        "SMTP_STARTTLS", "SMTP_CA_FILE",
-        "MAIL_FROM",
+        "AUDIT_CHECKPOINT_INTERVAL", "KEYS_RELOAD_INTERVAL", "HTTP_DRAIN_DELAY", "SMTP_URL", "SMTP_USERNAME",
+        "SMTP_PASSWORD", "SMTP_STARTTLS", "SMTP_CA_FILE", "MAIL_FROM",
     ]
     private static let handedOnPrefixes = ["CACHE_", "WARMUP_"]
 
     private static func environment(
-        of role: ServiceRole, layout: StackLayout, secrets: StackSecrets, addresses: Addresses,
-        caller: [String: String]
+        of role: ServiceRole, replica: (number: Int, of: Int), layout: StackLayout, secrets: StackSecrets,
+        addresses: Addresses, caller: [String: String]
     ) -> [String: String] {
         var environment = ProgramFinder.baseEnvironment(home: layout.root)
-        for name in handedOn { environment[name] = caller[name] }
+        // Where nobody can take over, waiting for others to notice only prolongs the absence.
+        environment["HTTP_DRAIN_DELAY"] = replica.of > 1 ? "1500ms" : "0s"
+        for name in handedOn { environment[name] = caller[name] ?? environment[name] }
         for (name, value) in caller where handedOnPrefixes.contains(where: name.hasPrefix) { environment[name] = value }
         environment["HTTP_HOST"] = "127.0.0.1"
-        environment["HTTP_PORT"] = "\(layout.port(of: role))"
+        environment["HTTP_PORT"] = "\(layout.port(of: role, replica: replica.number))"
         environment["REDIS_URL"] = addresses.redis
         environment["RABBITMQ_URL"] = addresses.rabbitMQ
         environment["KEYS_JWKS_FILE"] = "\(layout.keysDirectory)/jwks.json"
@@ -131,7 +142,8 @@ package struct StackPlan: Sendable {
             environment["MAIL_DIRECTORY"] = layout.mailDirectory
         }
         for other in ServiceRole.withDatabase {
-            environment["SERVICES_\(other.rawValue.uppercased())_URL"] = layout.url(of: other)
+            environment["SERVICES_\(other.rawValue.uppercased())_URL"] =
+                (1...replica.of).map { layout.url(of: other, replica: $0) }.joined(separator: ",")
         }
         return environment
     }

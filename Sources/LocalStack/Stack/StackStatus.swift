@@ -30,6 +30,8 @@ package struct UnitStatus: Codable, Sendable, Equatable {
     package var processIdentifier: Int32?
     /// How often it has been started again after it ended by itself.
     package var restarts: Int
+    /// How its process before the present one ended: its exit code, or 128 and the signal that killed it.
+    package var lastExitCode: Int32?
 }
 
 /// The whole stack at one moment.

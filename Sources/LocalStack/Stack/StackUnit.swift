@@ -20,6 +20,8 @@ actor StackUnit {
     private var isWanted = true
     private var isFinal = false
     private var isPaused = false
+    /// Whether the process was ended in order to be started again, which is no failure.
+    private var isRestarting = false
     private(set) var hasBeenReady = false
 
     /// How long after an unexpected end it is started again; doubles with every end that follows soon.
@@ -66,6 +68,10 @@ actor StackUnit {
                 reason = error.description
             }
             guard isWanted, !isFinal else { continue }
+            if isRestarting {
+                isRestarting = false
+                continue
+            }
             if startedAt.duration(to: .now) > .seconds(20) { pause = Self.firstPause }
             status.restarts += 1
             set(.restarting, reason)
@@ -94,6 +100,7 @@ actor StackUnit {
         if !isWanted || isFinal { await process.stop(grace: server.stopTimeout) }
         try await watch(process, deadline: .after(server.startTimeout))
         let exit = await process.exit()
+        status.lastExitCode = exit.code
         guard case .exited = exit else { return "it \(exit)" }
         return "it \(exit): \(Diagnosis.lastWords(ofLog: process.specification.logFile, lines: 1))"
     }
@@ -161,8 +168,10 @@ actor StackUnit {
         isWanted = true
     }
 
+    /// Stops the process in order and starts it again, without counting it as a failure.
     func restart() async {
         isWanted = true
+        isRestarting = process != nil
         await endProcess()
     }
 

@@ -24,12 +24,15 @@ package final class HealthRegistry: Sendable {
 
     private struct State {
         var entries: [Entry] = []
-        var isStopping = false
     }
 
     private let state = Mutex(State())
+    private let stopping = Atomic<Bool>(false)
 
     package init() {}
+
+    /// Whether the service is stopping.
+    package var isStopping: Bool { stopping.load(ordering: .relaxed) }
 
     /// Adds a check. A later one of the same name takes the earlier one's place.
     package func register(_ name: String, _ importance: Importance = .required, check: @escaping Check) {
@@ -41,12 +44,12 @@ package final class HealthRegistry: Sendable {
 
     /// Turns readiness red for good: the service is stopping.
     package func startStopping() {
-        state.withLock { $0.isStopping = true }
+        stopping.store(true, ordering: .relaxed)
     }
 
     /// Runs every check at once, each with a deadline.
     package func report() async -> HealthReport {
-        let (entries, isStopping) = state.withLock { ($0.entries, $0.isStopping) }
+        let entries = state.withLock { $0.entries }
         let results = await withTaskGroup(of: (Int, HealthReport.Result).self) { group in
             for (index, entry) in entries.enumerated() {
                 group.addTask { (index, await Self.run(entry)) }

@@ -1,4 +1,5 @@
 internal import CoreMetrics
+internal import HTTPTypes
 package import Hummingbird
 package import Logging
 package import ServiceLifecycle
@@ -22,8 +23,9 @@ package import ServiceLifecycle
 /// ```
 /// `Tests/MicroMiddlewareTests/ExampleService.swift` is such a service, whole.
 ///
-/// Stopping: readiness turns red; after `http.drain_delay` the listener closes and requests in flight end; then the
-/// services stop in reverse order. After `shutdown.timeout` the process ends itself.
+/// Stopping: readiness turns red, and every answer asks its client to go elsewhere; after `http.drain_delay` the listener
+/// closes and requests in flight end; then the services stop in reverse order. After `shutdown.timeout` the process ends
+/// itself.
 package struct ServiceApplication: Service {
     /// What every service answers by itself.
     package static let ownPaths: Set<String> = ["/livez", "/readyz", "/metrics"]
@@ -126,7 +128,7 @@ package struct ServiceApplication: Service {
         let port = try settings.value(.httpPort(default: 0))
         let (logger, onListening, name) = (logger, onListening, name)
         var application = Application(
-            responder: responder,
+            responder: DrainingResponder(responder: responder, health: health),
             server: .http1(configuration: .init(idleTimeout: .seconds(75))),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), backlog: 1_024),
             onServerRunning: { channel in
@@ -140,6 +142,19 @@ package struct ServiceApplication: Service {
             await beforeListening()
         }
         return application
+    }
+}
+
+/// Says `Connection: close` (RFC 9112 §9.6) with every answer of a service that is stopping: whoever sends the next request
+/// does so on a new connection, to a replica that stays, and none is under way on a connection when that is closed.
+private struct DrainingResponder: HTTPResponder {
+    let responder: RouterResponder<BaseRequestContext>
+    let health: HealthRegistry
+
+    func respond(to request: Request, context: BaseRequestContext) async throws -> Response {
+        var response = try await responder.respond(to: request, context: context)
+        if health.isStopping { response.headers[.connection] = "close" }
+        return response
     }
 }
 

@@ -32,7 +32,7 @@ extension ConfigurationKey<String> {
     package static func serviceURL(_ service: String, defaultPort: Int) -> ConfigurationKey<String> {
         string(
             "services.\(service).url", default: "http://127.0.0.1:\(defaultPort)",
-            "Where the \(service) service answers.")
+            "Where the \(service) service answers; several addresses, separated by commas, are its replicas.")
     }
 
     package static let identityURL = serviceURL("identity", defaultPort: 11_001)

@@ -18,6 +18,18 @@ enum Local {
             environment: environment)
     }
 
+    /// How many processes each service shall have: what was asked for, else what AUTHMS_REPLICAS says, else one.
+    static func replicas(asked: Int?) throws -> Int {
+        let text = environment["AUTHMS_REPLICAS"] ?? "1"
+        guard let count = asked ?? Int(text), (1...StackLayout.maximumReplicas).contains(count) else {
+            throw LocalStackError(
+                .usage,
+                "There can be 1 to \(StackLayout.maximumReplicas) replicas of each service, not "
+                    + "\(asked.map { "\($0)" } ?? "AUTHMS_REPLICAS=\(text)").")
+        }
+        return count
+    }
+
     /// Prints a line at once, also where standard output is a pipe.
     static func say(_ line: String = "") {
         FileHandle.standardOutput.write(Data((line + "\n").utf8))

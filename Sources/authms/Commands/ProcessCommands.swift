@@ -26,12 +26,6 @@ struct Start: AsyncParsableCommand {
     func run() async throws { try await process.perform(.start) }
 }
 
-struct Restart: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Stops a process in order and starts it again.")
-    @OptionGroup var process: ProcessName
-    func run() async throws { try await process.perform(.restart) }
-}
-
 struct Kill: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ends a process with SIGKILL, as a crash would; the supervisor starts it again.")

@@ -12,7 +12,8 @@ struct Up: AsyncParsableCommand {
             "Runs the whole suite on this machine, with PostgreSQL, Redis and RabbitMQ of its own under .authms/.",
         discussion: """
             Ctrl-C stops everything in order; the data stays until `authms down --wipe`. AUTHMS_PORT_OFFSET moves all
-            ports. JWT_SECRET, TOKEN_LIFETIME, TOKEN_ISSUER, TOKEN_AUDIENCE and LOG_LEVEL reach the services.
+            ports, AUTHMS_REPLICAS is as good as --replicas. JWT_SECRET, TOKEN_LIFETIME, TOKEN_ISSUER, TOKEN_AUDIENCE,
+            HTTP_DRAIN_DELAY and LOG_LEVEL reach the services.
             """)
 
     @Flag(help: "Runs the servers without our services, for one that is run in a debugger.")
@@ -23,6 +24,9 @@ struct Up: AsyncParsableCommand {
     )
     var proxied = false
 
+    @Option(help: "How many processes each service has (1 to 4): identity, identity-2, …")
+    var replicas: Int?
+
     func run() async throws {
         let layout = try Local.layout()
         let lock = try StackLock(layout)
@@ -30,7 +34,7 @@ struct Up: AsyncParsableCommand {
         let plan = StackPlan(
             layout: layout, secrets: try StackSecrets.loadOrMake(in: layout),
             executable: StackLayout.currentExecutable, environment: Local.environment,
-            withServices: !infrastructureOnly, isProxied: proxied)
+            replicas: try Local.replicas(asked: replicas), withServices: !infrastructureOnly, isProxied: proxied)
         try Preflight.check(plan)
         try LocalKeys.make(in: layout)
         // Clusters that are made now are the one step that takes longer than a glance.

@@ -4,6 +4,8 @@ internal import Contracts
 package enum ServiceCallError: Error, Sendable {
     /// No answer: refused, broken, or the breaker is open. Whether the target has acted is unknown when `mayHaveActed`.
     case unavailable(target: String, mayHaveActed: Bool)
+    /// Not called: as many calls to the target as may be are under way.
+    case overloaded(target: String)
     /// No answer in time. The target may have acted.
     case deadlineExceeded(target: String)
     /// The target refused: its status and its envelope.
@@ -16,7 +18,7 @@ package enum ServiceCallError: Error, Sendable {
     /// Whether the target is down rather than of another opinion: the caller may take its degraded path.
     package var isUnavailable: Bool {
         switch self {
-        case .unavailable, .deadlineExceeded: true
+        case .unavailable, .overloaded, .deadlineExceeded: true
         case .rejected(_, let status, _): status == 502 || status == 503 || status == 504
         case .unreadable, .cancelled: false
         }
@@ -25,7 +27,7 @@ package enum ServiceCallError: Error, Sendable {
     /// Whether the target gave no answer at all, so that it has not said anything on the matter either.
     package var isWithoutAnswer: Bool {
         switch self {
-        case .unavailable, .deadlineExceeded: true
+        case .unavailable, .overloaded, .deadlineExceeded: true
         case .rejected, .unreadable, .cancelled: false
         }
     }
@@ -48,7 +50,7 @@ package enum ServiceCallError: Error, Sendable {
         switch self {
         case .unavailable: true
         case .rejected(_, let status, _): status == 502 || status == 503
-        case .deadlineExceeded, .unreadable, .cancelled: false
+        case .overloaded, .deadlineExceeded, .unreadable, .cancelled: false
         }
     }
 }
@@ -58,6 +60,7 @@ extension ServiceCallError: CustomStringConvertible {
         switch self {
         case .unavailable(let target, let mayHaveActed):
             "the \(target) service is not available" + (mayHaveActed ? " (it may have acted)" : "")
+        case .overloaded(let target): "too many calls to the \(target) service are under way"
         case .deadlineExceeded(let target): "the \(target) service did not answer in time"
         case .rejected(let target, let status, let envelope):
             "the \(target) service answered \(status)" + (envelope.map { " (\($0.code) \($0.error))" } ?? "")
@@ -72,6 +75,7 @@ extension ServiceCallError: APIErrorConvertible {
     package var apiError: APIError {
         switch self {
         case .unavailable: APIError(.dependencyUnavailable)
+        case .overloaded: APIError(.overloaded)
         case .deadlineExceeded, .cancelled: APIError(.deadlineExceeded)
         case .rejected where isUnavailable: APIError(.dependencyUnavailable)
         case .rejected, .unreadable: APIError(.internal)

@@ -5,7 +5,8 @@ internal import Synchronization
 /// Calls one service of the suite: JSON both ways, the deadline and the trace handed on, the caller proven.
 ///
 /// A call that may be repeated is tried again, with jitter, as long as retries stay under a tenth of the calls; a breaker
-/// refuses at once what a dead target would only delay. Connections are kept and shared by the whole process.
+/// refuses at once what a dead target would only delay, and so many calls may be under way and no more. A call that reached
+/// nobody goes to the next replica at once. Connections are kept and shared by the whole process.
 /// ```swift
 /// let session = ServiceClient(target: "session", baseURL: try settings.value(.sessionURL)) {
 ///     try credential.issue(for: "session")
@@ -17,31 +18,45 @@ internal import Synchronization
 package final class ServiceClient: Sendable {
     /// How often a call is tried in all, at most.
     static let maximumAttempts = 3
+    /// Calls to one target that may be under way, unless its maker says otherwise.
+    package static let maximumInFlight = 64
 
     /// The service that is called: `session`.
     package let target: String
-    private let baseURL: String
+    private let bases: [String]
     private let credential: @Sendable () throws -> String
     private let guards: Mutex<Guards>
 
     private struct Guards {
-        var breaker = CircuitBreaker()
+        var replicas: ServiceReplicas
         var budget = RetryBudget()
     }
 
+    /// The addresses in a list of them, separated by commas: those of a service's replicas.
+    package static func bases(of list: String) -> [String] {
+        list.split(separator: ",").map { trimmed($0) }.filter { !$0.isEmpty }
+    }
+
     /// - Parameters:
-    ///   - baseURL: `http://127.0.0.1:11004`.
+    ///   - baseURL: `http://127.0.0.1:11004`, or several, separated by commas: its replicas.
+    ///   - maximumInFlight: one call more than this is refused at once, as if the target were away, so that a target that
+    ///     stalls cannot hold all of this process.
     ///   - credential: Gives the credential for the target; called once a try, so it should keep what it issued.
-    package init(target: String, baseURL: String, credential: @escaping @Sendable () throws -> String) {
+    package init(
+        target: String, baseURL: String, maximumInFlight: Int = ServiceClient.maximumInFlight,
+        credential: @escaping @Sendable () throws -> String
+    ) {
         self.target = target
-        self.baseURL = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
+        let bases = Self.bases(of: baseURL).map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        self.bases = bases.isEmpty ? [baseURL] : bases
         self.credential = credential
-        self.guards = Mutex(Guards())
+        self.guards = Mutex(
+            Guards(replicas: ServiceReplicas(count: self.bases.count, maximumInFlight: maximumInFlight)))
     }
 
     /// Whether the breaker would let a call through: for readiness, and for taking a degraded path without trying.
     package var isAvailable: Bool {
-        guards.withLock { !$0.breaker.wouldRefuse(at: .now) }
+        guards.withLock { !$0.replicas.wouldRefuse(at: .now) }
     }
 
     /// Reads `data` of the answer's envelope.
@@ -78,10 +93,12 @@ package final class ServiceClient: Sendable {
     ) async throws(ServiceCallError) -> [UInt8] {
         guards.withLock { $0.budget.recordCall() }
         var attempt = 1
+        var tried: UInt64 = 0
         while true {
             do {
-                return try await tryOnce(method, path, body: body, scope: scope)
+                return try await tryOnce(method, path, body: body, scope: scope, tried: &tried)
             } catch {
+                if case .unavailable(_, mayHaveActed: false) = error, hasOther(than: tried) { continue }
                 guard isIdempotent, attempt < Self.maximumAttempts, error.isWorthRetrying else { throw error }
                 let pause = Duration.microseconds(Int64.random(in: 5_000...(40_000 * Int64(attempt))))
                 guard scope.deadline.remaining > pause * 2, guards.withLock({ $0.budget.takeRetry() }) else {
@@ -97,23 +114,28 @@ package final class ServiceClient: Sendable {
         }
     }
 
+    /// Whether a replica is left that this call has not been to. A call that reached nobody adds no load, so that going
+    /// there takes nothing from the budget.
+    private func hasOther(than tried: UInt64) -> Bool {
+        guards.withLock { tried != 0 && $0.replicas.hasOther(at: .now, than: tried) }
+    }
+
     private func tryOnce(
-        _ method: HTTPRequest.Method, _ path: String, body: [UInt8]?, scope: RequestScope
+        _ method: HTTPRequest.Method, _ path: String, body: [UInt8]?, scope: RequestScope, tried: inout UInt64
     ) async throws(ServiceCallError) -> [UInt8] {
         guard !scope.deadline.hasPassed else { throw .deadlineExceeded(target: target) }
         let credential = try issueCredential()
-        guard guards.withLock({ $0.breaker.admit(at: .now) }) else {
-            throw .unavailable(target: target, mayHaveActed: false)
-        }
+        let replica = try takeReplica(after: tried)
+        tried |= 1 << UInt64(replica)
         let answer: ServiceTransport.Answer
         do throws(ServiceCallError) {
             answer = try await ServiceTransport.send(
-                method, baseURL + path, body: body, credential: credential, scope: scope, target: target)
+                method, bases[replica] + path, body: body, credential: credential, scope: scope, target: target)
         } catch {
-            record(error)
+            giveBack(replica, Self.outcome(of: error))
             throw error
         }
-        guards.withLock { $0.breaker.recordSuccess() }
+        giveBack(replica, .answered(isLastOnConnection: answer.isLastOnConnection))
         guard (200..<300).contains(answer.status) else {
             throw .rejected(
                 target: target, status: answer.status,
@@ -122,13 +144,24 @@ package final class ServiceClient: Sendable {
         return answer.body
     }
 
-    private func record(_ failure: ServiceCallError) {
-        guards.withLock { guards in
-            switch failure {
-            case .unavailable, .deadlineExceeded: guards.breaker.recordFailure(at: .now)
-            case .cancelled: guards.breaker.recordNothing(at: .now)
-            case .rejected, .unreadable: guards.breaker.recordSuccess()
-            }
+    private func takeReplica(after tried: UInt64) throws(ServiceCallError) -> Int {
+        let (isFull, replica) = guards.withLock { guards in
+            guards.replicas.isFull ? (true, nil) : (false, guards.replicas.take(at: .now, after: tried))
+        }
+        if isFull { throw .overloaded(target: target) }
+        guard let replica else { throw .unavailable(target: target, mayHaveActed: false) }
+        return replica
+    }
+
+    private func giveBack(_ replica: Int, _ outcome: ServiceReplicas.Outcome) {
+        guards.withLock { $0.replicas.giveBack(replica, outcome, at: .now) }
+    }
+
+    private static func outcome(of failure: ServiceCallError) -> ServiceReplicas.Outcome {
+        switch failure {
+        case .unavailable, .deadlineExceeded: .failed
+        case .cancelled: .nothing
+        case .rejected, .unreadable, .overloaded: .answered(isLastOnConnection: false)
         }
     }
 

@@ -19,6 +19,8 @@ enum ServiceTransport {
     struct Answer: Sendable {
         let status: Int
         let body: [UInt8]
+        /// Whether the service closes the connection after it.
+        let isLastOnConnection: Bool
     }
 
     /// One for the process, like the event loops that it runs on; it lives as long as they do. A connection that cannot
@@ -52,7 +54,9 @@ enum ServiceTransport {
             let response = try await client.execute(
                 request, deadline: .now() + .milliseconds(Int64(remaining)))
             let body = try await response.body.collect(upTo: maximumAnswerBytes)
-            return Answer(status: Int(response.status.code), body: Array(body.readableBytesView))
+            return Answer(
+                status: Int(response.status.code), body: Array(body.readableBytesView),
+                isLastOnConnection: response.headers[canonicalForm: "connection"].contains("close"))
         } catch {
             throw map(error, target: target)
         }
