@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import os
 import pathlib
+import re
 import secrets
 import signal
 import socket
@@ -175,22 +176,26 @@ def test_every_service_is_restarted_one_by_one_under_load_and_no_request_fails(p
 
 
 def test_requests_in_flight_when_a_service_is_told_to_stop_are_answered(pair):
-    url = f"http://127.0.0.1:{11001 + pair.offset}/api/v1/auth/login"
+    identity = f"http://127.0.0.1:{11001 + pair.offset}"
     email = f"flight-{secrets.token_hex(8)}@example.org"
-    made = httpx.post(
-        f"{pair.gateway}/identity/api/v1/auth/register", json={"email": email, "password": PASSWORD}, timeout=15
-    )
+    body = {"identity": email, "password": PASSWORD}
+    made = httpx.post(f"{pair.gateway}/identity/api/v1/auth/register", json=body | {"email": email}, timeout=15)
     assert made.status_code == 201
     before = pair.unit("identity")["processIdentifier"]
-    body = {"identity": email, "password": PASSWORD}
-    with concurrent.futures.ThreadPoolExecutor(24) as pool:
-        # More than it can hash at once: most of them still wait when the signal comes.
-        logins = [pool.submit(httpx.post, url, json=body, timeout=20) for _ in range(24)]
-        until(lambda: any(login.running() for login in logins), seconds=5, saying="logins are under way")
-        time.sleep(0.1)  # for them to arrive
-        os.kill(before, signal.SIGTERM)
-        answers = [login.result() for login in logins]
-    assert [answer.status_code for answer in answers] == [200] * 24
+    connections = httpx.Limits(max_connections=None)
+    with httpx.Client(base_url=identity, timeout=20, limits=connections) as http, httpx.Client() as other:
+
+        def in_flight():
+            text = other.get(f"{identity}/metrics").text
+            return float(re.search(r"^http_server_requests_in_flight (\S+)$", text, re.MULTILINE)[1])
+
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            # More than it can hash at once: most of them still wait when the signal comes.
+            logins = [pool.submit(http.post, "/api/v1/auth/login", json=body) for _ in range(48)]
+            until(lambda: in_flight() >= 5, seconds=5, every=0.005, saying="logins are under way")
+            os.kill(before, signal.SIGTERM)
+            answers = [login.result() for login in logins]
+    assert [answer.status_code for answer in answers] == [200] * 48
     until(lambda: is_back(pair, "identity", before), seconds=30, saying="identity is back")
     assert pair.unit("identity")["lastExitCode"] == 0
 

@@ -48,7 +48,10 @@ struct ReplicaTests {
     @Test("Both get requests")
     func shared() async throws {
         try await Self.run { gateway, first, second in
-            for number in 0..<20 { #expect(try await gateway.get("/mfa/api/v1/\(number)").hasPrefix("HTTP/1.1 200")) }
+            for number in 0..<20 {
+                let answer = try await gateway.get("/mfa/api/v1/\(number)")
+                #expect(answer.hasPrefix("HTTP/1.1 200"))
+            }
             #expect(first.seen.requests.count >= 5)
             #expect(second.seen.requests.count >= 5)
         }
@@ -67,7 +70,8 @@ struct ReplicaTests {
             #expect(first.seen.requests.count == 30)
             let again = try await StubUpstream.start(port: port)
             try await Self.wait("the replica that is back gets a request") {
-                #expect(try await gateway.get("/mfa/api/v1/x").hasPrefix("HTTP/1.1 200"))
+                let answer = try await gateway.get("/mfa/api/v1/x")
+                #expect(answer.hasPrefix("HTTP/1.1 200"))
                 return !again.seen.requests.isEmpty
             }
             await again.stop()
