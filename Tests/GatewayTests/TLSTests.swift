@@ -17,6 +17,7 @@ struct TLSTests {
         tls.trustRoots = .file(authority)
         var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
         configuration.httpVersion = version
+        configuration.connectionPool.retryConnectionEstablishment = false
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -150,7 +151,8 @@ struct TLSTests {
         let watcher = try await GoAwayWatcher.connect(port: port, trusting: certificate.authorityPath)
         var request = HTTPClientRequest(url: "https://localhost:\(port)/mfa/api/v1/slow")
         request.headers = ["Authorization": "Bearer good"]
-        async let response = client.execute(request, timeout: .seconds(5))
+        let asked = request
+        async let response = client.execute(asked, timeout: .seconds(5))
         let deadline = ContinuousClock.now + .seconds(3)
         while upstream.seen.requests.isEmpty, ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(2))

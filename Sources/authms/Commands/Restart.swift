@@ -8,7 +8,7 @@ struct Restart: AsyncParsableCommand {
         discussion: """
             With --rolling one process at a time, each of them ready before the next one is stopped: of a suite with two
             replicas of each service (`authms up --replicas 2`) no request fails meanwhile. NAME is then a service, or
-            one replica of it; without any, it is all services. Exit code 1 when a process did not end in order or does
+            one replica of it; without any, it is all services. Exit code 70 when a process did not end in order or does
             not become ready again.
             """)
 
