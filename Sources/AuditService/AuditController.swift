@@ -27,6 +27,23 @@ package struct AuditController: Sendable {
         group.get("me/audit-logs", use: ownLogs)
     }
 
+    /// Adds `users/{user_id}/login-histories` to a group at `api/v1/admin` that requires `users:read`.
+    package func addUserRoutes(to group: RouterGroup<AuthenticatedRequestContext>) {
+        group.get("users/:user_id/login-histories", use: logins)
+    }
+
+    /// Who may read users may read how they signed in, without reading the rest of the trail.
+    @Sendable private func logins(
+        _ request: Request, context: AuthenticatedRequestContext
+    ) async throws -> ListEnvelope<AuditRecordView> {
+        guard let user = context.parameters.get("user_id").flatMap({ UUID(uuidString: $0) }) else {
+            throw APIError(.notFound, "There is no such user.")
+        }
+        var query = AuditQuery(tenantID: context.identity.tenantID)
+        (query.userID, query.action) = (user.text, "identity.login.*")
+        return try await list(query, request, context)
+    }
+
     @Sendable private func logs(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> ListEnvelope<AuditRecordView> {

@@ -48,6 +48,9 @@ package func buildAuditService(
     exports.addAdminRoutes(
         to: api.authenticated("admin/audit") { [verifier = parts.verifier] in try verifier.verify($0) }
             .requiring(.auditExport))
+    controller.addUserRoutes(
+        to: api.authenticated("admin") { [verifier = parts.verifier] in try verifier.verify($0) }
+            .requiring(.usersRead))
     controller.addOwnRoutes(
         to: api.authenticated("auth") { [verifier = parts.verifier] in try verifier.verify($0) })
     PersonalDataController(.audit, database: parts.database).addRoutes(

@@ -52,6 +52,8 @@ extension ErrorCode {
         403_004, "reauthentication_required",
         "You signed in too long ago for this. Prove who you are at POST /auth/re-authenticate and use the token from there."
     )
+    package static let membershipPending = ErrorCode(
+        403_020, "membership_pending", "An administrator has yet to approve this membership.")
 
     package static let notFound = ErrorCode(404_001, "not_found", "There is nothing here.")
     package static let methodNotAllowed = ErrorCode(
@@ -87,10 +89,9 @@ extension ErrorCode {
     /// Every code, in ascending order.
     package static let all: [ErrorCode] = [
         .badRequest, .refreshTokenReused, .codeInvalid, .invalidCredentials, .tokenInvalid, .tokenRevoked,
-        .tokenExpired,
-        .refreshTokenInvalid, .permissionDenied, .passwordChangeRequired, .accountDisabled, .reauthenticationRequired,
-        .notFound,
-        .methodNotAllowed, .alreadyRegistered, .conflict, .sessionLimitReached, .preconditionFailed, .bodyTooLarge,
+        .tokenExpired, .refreshTokenInvalid, .permissionDenied, .passwordChangeRequired, .accountDisabled,
+        .reauthenticationRequired, .membershipPending, .notFound, .methodNotAllowed, .alreadyRegistered, .conflict,
+        .sessionLimitReached, .preconditionFailed, .bodyTooLarge,
         .unsupportedMediaType,
         .validationFailed, .rateLimited, .proofRequired, .internal, .overloaded, .warmingUp, .dependencyUnavailable,
         .deadlineExceeded,

@@ -35,14 +35,23 @@ package enum BuiltInRole: String, Sendable, Hashable, CaseIterable, Codable {
     }
 }
 
-/// What a set of role names adds up to. A name that is no role grants nothing.
-package struct GrantedPermissions: Sendable, Equatable {
+/// What a set of role names adds up to, with what a tenant's own roles grant of the suite's permissions. A name that is no
+/// built-in role, and a text that is no permission, grants nothing.
+package struct GrantedPermissions: Sendable, Hashable {
     package let permissions: Set<Permission>
 
-    package init(roles: [String]) {
-        permissions = roles.reduce(into: []) { granted, name in
+    /// - Parameter extra: What the tenant's own roles grant: the token's `permissions`.
+    package init(roles: [String], extra: [String] = []) {
+        var granted = Set(extra.compactMap(Permission.init(rawValue:)))
+        for name in roles {
             if let role = BuiltInRole(rawValue: name) { granted.formUnion(role.permissions) }
         }
+        permissions = granted
+    }
+
+    /// Whether everything that the other may do is allowed here too: who manages whom.
+    package func covers(_ other: GrantedPermissions) -> Bool {
+        other.permissions.isSubset(of: permissions)
     }
 
     package func contains(_ permission: Permission) -> Bool {

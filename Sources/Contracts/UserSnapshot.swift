@@ -13,14 +13,16 @@ package struct UserSnapshot: Codable, Sendable, Hashable {
     /// `active` or `disabled`.
     package var status: String
     package var roles: [String]
+    /// What the tenant's own roles among `roles` grant of the suite's permissions; `nil` is none.
+    package var permissions: [String]?
     package var emailVerified: Bool
     package var phoneVerified: Bool
     package var createdAt: Date
 
     package init(
         id: UUID, tenantID: UUID, username: String? = nil, email: String? = nil, phone: String? = nil,
-        name: String? = nil, status: String, roles: [String], emailVerified: Bool = false, phoneVerified: Bool = false,
-        createdAt: Date
+        name: String? = nil, status: String, roles: [String], permissions: [String]? = nil, emailVerified: Bool = false,
+        phoneVerified: Bool = false, createdAt: Date
     ) {
         self.id = id
         self.tenantID = tenantID
@@ -30,6 +32,7 @@ package struct UserSnapshot: Codable, Sendable, Hashable {
         self.name = name
         self.status = status
         self.roles = roles
+        self.permissions = permissions
         self.emailVerified = emailVerified
         self.phoneVerified = phoneVerified
         self.createdAt = createdAt
@@ -38,7 +41,7 @@ package struct UserSnapshot: Codable, Sendable, Hashable {
     package enum CodingKeys: String, CodingKey {
         case id
         case tenantID = "tenant_id"
-        case username, email, phone, name, status, roles
+        case username, email, phone, name, status, roles, permissions
         case emailVerified = "email_verified"
         case phoneVerified = "phone_verified"
         case createdAt = "created_at"
@@ -55,6 +58,7 @@ package struct UserSnapshot: Codable, Sendable, Hashable {
         try container.encode(name, forKey: .name)
         try container.encode(status, forKey: .status)
         try container.encode(roles, forKey: .roles)
+        try container.encodeIfPresent(permissions, forKey: .permissions)
         try container.encode(emailVerified, forKey: .emailVerified)
         try container.encode(phoneVerified, forKey: .phoneVerified)
         try container.encode(createdAt, forKey: .createdAt)

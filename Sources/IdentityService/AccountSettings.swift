@@ -54,22 +54,4 @@ package struct AccountSettings: Sendable {
         guard let user else { throw IdentityError.userUnknown }
         return user
     }
-
-    /// Disables or enables a user of the administrator's own tenant. Doing it twice is as good as once.
-    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/invalid(_:)`` for one's own account
-    package func setStatus(
-        _ status: User.Status, of userID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
-    ) async throws -> User {
-        guard userID != identity.subject else { throw IdentityError.invalid("status", "of one's own account stays") }
-        let event = try origin.event(
-            status == .active ? .userEnabled : .userDisabled, user: userID, tenantID: identity.tenantID,
-            actor: identity.subject, session: identity.sessionID)
-        let changed = try await accounts.changing(userID, tenantID: identity.tenantID) {
-            try await repository.setStatus(
-                status, of: userID, tenantID: identity.tenantID, event: event,
-                deadline: origin.scope.deadline.forStatement)
-        }
-        if let changed { return changed }
-        return try await user(userID, tenantID: identity.tenantID, origin: origin)
-    }
 }

@@ -21,6 +21,18 @@ package enum IdentityError: Error, Sendable, Equatable {
     /// Said only to somebody who knew the password.
     case accountDisabled
     case tenantUnknown
+    /// Said only to somebody who knew the password.
+    case membershipPending
+    /// No such code, or it was used, revoked, has expired, or is for another address.
+    case invitationInvalid
+    case invitationUnknown
+    case roleUnknown
+    case roleTaken
+    case tenantTaken
+    /// To whom asks for a tenant by its id; ``tenantUnknown`` is a field of a form.
+    case tenantNotFound
+    /// It takes more permissions than the caller holds.
+    case beyondAuthority
     case userUnknown
     /// Somebody else changed the same thing at the same moment.
     case changedMeanwhile

@@ -9,7 +9,7 @@ package enum SignInLookup: Sendable {
     case found(Account)
 }
 
-/// The store of tenants, users, passwords and roles. Whatever changes something takes the event that tells of it and
+/// The store of users and their passwords. Whatever changes something takes the event that tells of it and
 /// stores both or neither.
 package protocol IdentityRepository: Sendable {
     func tenant(_ id: UUID, deadline: Deadline) async throws -> Tenant?
@@ -20,7 +20,8 @@ package protocol IdentityRepository: Sendable {
     /// The account of a user; deleted ones are not found.
     func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Account?
 
-    /// - Throws: ``IdentityError/alreadyRegistered(_:)``, ``IdentityError/tenantUnknown``
+    /// - Throws: ``IdentityError/alreadyRegistered(_:)``, ``IdentityError/tenantUnknown``,
+    ///   ``IdentityError/invitationInvalid``
     func insert(_ user: NewUser, event: DomainEvent, deadline: Deadline) async throws -> User
 
     /// As ``insert(_:event:deadline:)`` while the tenant has no owner; `nil` when it has one.
@@ -44,14 +45,6 @@ package protocol IdentityRepository: Sendable {
     func update(
         _ userID: UUID, tenantID: UUID, name: String?, username: Identifier?, event: DomainEvent, deadline: Deadline
     ) async throws -> User?
-
-    /// - Returns: the user as it is now; `nil` when there is none or it has that status already.
-    func setStatus(
-        _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
-    ) async throws -> User?
-
-    /// Newest first, without deleted ones, and how many there are in all.
-    func users(tenantID: UUID, offset: Int, limit: Int, deadline: Deadline) async throws -> (users: [User], total: Int)
 
     /// Stores an event that changes nothing here.
     func append(_ event: DomainEvent, deadline: Deadline) async throws

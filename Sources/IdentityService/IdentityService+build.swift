@@ -44,8 +44,10 @@ package func buildIdentityService(
     let screening = PasswordScreen(
         common: try CommonPasswords(file: try settings.value(.commonPasswords)),
         rangeURL: try settings.valueIfPresent(.breachRangeURL), metrics: telemetry.metrics, logger: telemetry.logger)
+    let invitations = PostgresInvitationRepository(database: database)
     let rules = try IdentityRules(
-        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, hasher: hasher,
+        repository: repository, invitations: invitations, codes: codes, deletions: deletions, oneTime: oneTime,
+        hasher: hasher,
         screening: screening,
         sessions: RemoteSessions(session), tokens: security.issuer(settings: settings), throttle: throttle,
         security: security, warmup: warmup, telemetry: telemetry)
@@ -61,6 +63,11 @@ package func buildIdentityService(
             warmup.controller, verify: security.verifyToken, refreshTokens: RefreshTokenCodec(ring: security.ring))
     }
     rules.addRoutes(to: router, security: security, events: events)
+    TenancyRules(
+        database: database, wakeRelay: { events.outbox.wake($0) }, repository: repository,
+        accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice,
+        sessions: RemoteSessions(session), tokens: try security.issuer(settings: settings)
+    ).addRoutes(to: router.group("api/v1"), security: security)
 
     let keys = try security.watchers(signing: [.access], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
@@ -150,6 +157,8 @@ private func health(
 struct IdentityRules {
     let repository: any IdentityRepository
     let throttle: Throttle
+    let hasher: any PasswordHashing
+    let choice: PasswordChoice
     let registration: Registration
     let signIn: SignIn
     let refreshFallback: RefreshFallback
@@ -165,7 +174,7 @@ struct IdentityRules {
     let warmup: ServiceWarmup
 
     init(
-        repository: any IdentityRepository, codes: PostgresCodeRepository,
+        repository: any IdentityRepository, invitations: any InvitationRepository, codes: PostgresCodeRepository,
         deletions: any DeletionRepository, oneTime: OneTimeCodes, hasher: any PasswordHashing,
         screening: any PasswordScreening, sessions: RemoteSessions,
         tokens: any AccessTokenMinting, throttle: Throttle,
@@ -174,6 +183,7 @@ struct IdentityRules {
         self.repository = repository
         self.throttle = throttle
         self.warmup = warmup
+        self.hasher = hasher
         let choice = PasswordChoice(screening: screening, hasher: hasher) { user, tenant, limit, deadline in
             try await codes.passwordHistory(of: user, tenantID: tenant, limit: limit, deadline: deadline)
         }
@@ -188,7 +198,9 @@ struct IdentityRules {
             repository: repository, codes: codes, oneTime: oneTime, hasher: hasher, choice: choice, sessions: sessions,
             accounts: accounts, logger: telemetry.logger)
         emailVerification = EmailVerification(codes: codes, oneTime: oneTime, accounts: accounts)
-        registration = Registration(repository: repository, hasher: hasher, choice: choice)
+        self.choice = choice
+        registration = Registration(
+            repository: repository, hasher: hasher, choice: choice, invitations: invitations)
         signIn = SignIn(
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, throttle: throttle,
             logger: telemetry.logger)
@@ -217,8 +229,6 @@ struct IdentityRules {
             to: api.authenticated(verify: security.verifyToken), public: api)
         AccountController(reauthentication: reauthentication, emailChange: emailChange).addRoutes(
             to: api.authenticated(verify: security.verifyToken))
-        AdminController(settings: settings, repository: repository).addRoutes(
-            to: api.authenticated("admin", verify: security.verifyToken))
         AccountUnlockController(unlock: AccountUnlock(repository: repository, throttle: throttle)).addRoutes(
             to: api.authenticated("admin", verify: security.verifyToken))
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)

@@ -22,8 +22,6 @@ struct MeController: Sendable {
         due.get("auth/me", use: me)
         group.put("auth/me", use: update)
         due.put("auth/me/password", use: changePassword)
-        due.get("auth/me/permissions", use: permissions)
-        group.post("auth/check-permission", use: checkPermission)
     }
 
     @Sendable private func me(
@@ -51,21 +49,6 @@ struct MeController: Sendable {
         return Envelope(
             PasswordChanged(accessToken: access.token, expiresIn: access.expiresIn),
             message: "The password is changed, and every other session is signed out.")
-    }
-
-    @Sendable private func permissions(
-        _ request: Request, context: AuthenticatedRequestContext
-    ) async throws -> Envelope<PermissionList> {
-        let roles = context.identity.roles
-        return Envelope(PermissionList(roles: roles, permissions: GrantedPermissions(roles: roles).names))
-    }
-
-    @Sendable private func checkPermission(
-        _ request: Request, context: AuthenticatedRequestContext
-    ) async throws -> Envelope<PermissionVerdict> {
-        let body = try await request.decode(as: PermissionQuestion.self, context: context)
-        let granted = GrantedPermissions(roles: context.identity.roles)
-        return Envelope(PermissionVerdict(allowed: granted.contains(named: body.permission)))
     }
 }
 
@@ -112,17 +95,4 @@ private struct PasswordChanged: Encodable {
         case expiresIn = "expires_in"
         case tokenType = "token_type"
     }
-}
-
-private struct PermissionList: Encodable {
-    let roles: [String]
-    let permissions: [String]
-}
-
-private struct PermissionQuestion: Decodable {
-    let permission: String
-}
-
-private struct PermissionVerdict: Encodable {
-    let allowed: Bool
 }

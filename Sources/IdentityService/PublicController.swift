@@ -33,7 +33,8 @@ struct PublicController: Sendable {
         let body = try await request.decode(as: RegisterRequest.self, context: context)
         let form = RegistrationForm(
             email: body.email, username: body.username, phone: body.phone, password: body.password,
-            transmission: body.transmission, name: body.name, tenantID: body.tenantID ?? DefaultTenant.id)
+            transmission: body.transmission, name: body.name, tenantID: body.tenantID ?? DefaultTenant.id,
+            invitationCode: body.invitationCode)
         let user = try await registration.register(form, origin: RequestOrigin(context))
         return Envelope(RegisterAnswer(user), message: "registered", status: .created)
     }
@@ -89,23 +90,27 @@ private struct RegisterRequest: Decodable {
     let transmission: String?
     let name: String?
     let tenantID: UUID?
+    let invitationCode: String?
 
     enum CodingKeys: String, CodingKey {
         case email, username, phone, password, name
         case transmission = "password_transmission"
         case tenantID = "tenant_id"
+        case invitationCode = "invitation_code"
     }
 }
 
 struct RegisterAnswer: Encodable, Sendable {
     let userID: String
     let status: String
-    let membershipStatus = "active"
-    let message = "You can sign in now."
+    let membershipStatus: String
+    let message: String
 
     init(_ user: User) {
         userID = user.id.text
         status = user.status.rawValue
+        membershipStatus = user.membership.rawValue
+        message = user.membership == .active ? "You can sign in now." : "An administrator has to let you in first."
     }
 
     enum CodingKeys: String, CodingKey {

@@ -13,10 +13,12 @@ package struct RegistrationForm: Sendable {
     package var transmission: String?
     package var name: String?
     package var tenantID: UUID
+    package var invitationCode: String?
 
     package init(
         email: String? = nil, username: String? = nil, phone: String? = nil, password: String,
-        transmission: String? = nil, name: String? = nil, tenantID: UUID = DefaultTenant.id
+        transmission: String? = nil, name: String? = nil, tenantID: UUID = DefaultTenant.id,
+        invitationCode: String? = nil
     ) {
         self.email = email
         self.username = username
@@ -25,6 +27,7 @@ package struct RegistrationForm: Sendable {
         self.transmission = transmission
         self.name = name
         self.tenantID = tenantID
+        self.invitationCode = invitationCode
     }
 }
 
@@ -38,49 +41,82 @@ package struct Registration: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
     let choice: PasswordChoice
+    /// Where a code is looked at before it is told whether an identity is taken; the insertion decides either way.
+    let invitations: (any InvitationRepository)?
     let makeID: @Sendable () -> UUID
 
     package init(
         repository: any IdentityRepository, hasher: any PasswordHashing, choice: PasswordChoice? = nil,
-        makeID: @escaping @Sendable () -> UUID = { .v7() }
+        invitations: (any InvitationRepository)? = nil, makeID: @escaping @Sendable () -> UUID = { .v7() }
     ) {
         self.repository = repository
         self.hasher = hasher
         self.choice = choice ?? PasswordChoice(hasher: hasher)
+        self.invitations = invitations
         self.makeID = makeID
     }
 
     /// - Throws: ``IdentityError/invalid(_:)`` naming every wrong field, ``IdentityError/alreadyRegistered(_:)``,
-    ///   ``IdentityError/tenantUnknown``
+    ///   ``IdentityError/tenantUnknown``, ``IdentityError/invitationInvalid``
     package func register(_ form: RegistrationForm, origin: RequestOrigin) async throws -> User {
         let deadline = origin.scope.deadline
         guard let tenant = try await repository.tenant(form.tenantID, deadline: deadline.forStatement),
             tenant.status == .active
         else {
             // What is wrong with the form is said first, as ever.
-            _ = try check(form, policy: PasswordPolicy())
+            _ = try Self.check(form, policy: PasswordPolicy())
             throw IdentityError.tenantUnknown
         }
-        let checked = try check(form, policy: tenant.passwordPolicy)
+        let checked = try Self.check(form, policy: tenant.passwordPolicy)
+        let admission = try await admit(form, checked, to: tenant, deadline: deadline)
         let password = try await choice.accept(
             form.password, declared: form.transmission, policy: tenant.passwordPolicy, tenantID: tenant.id,
             field: "password")
         let taken = try await taken(checked.identifiers, of: tenant, deadline: deadline)
         if let taken {
-            return try await again(checked, password: password, taken: taken, tenant: tenant, origin: origin)
+            return try await again(
+                checked, password: password, taken: taken, tenant: tenant, membership: admission.membership,
+                origin: origin)
         }
         let hash = try await hasher.hash(password, deadline: deadline.forHash)
         let user = NewUser(
             id: makeID(), tenantID: form.tenantID, identifiers: checked.identifiers, name: checked.name,
-            passwordHash: hash, mustChangePassword: false, roles: [BuiltInRole.member.rawValue])
+            passwordHash: hash, mustChangePassword: false, roles: [BuiltInRole.member.rawValue],
+            membership: admission.membership, invitation: admission.invitation)
         let kinds = checked.identifiers.map(\.kind.rawValue).joined(separator: ",")
         let event = try origin.event(
-            .userRegistered, user: user.id, tenantID: user.tenantID, actor: user.id, details: ["identifiers": kinds])
+            .userRegistered, user: user.id, tenantID: user.tenantID, actor: user.id,
+            details: [
+                "identifiers": kinds, "membership": user.membership.rawValue,
+                "by_invitation": user.invitation == nil ? "false" : "true",
+            ])
         do {
             return try await repository.insert(user, event: event, deadline: deadline.forStatement)
         } catch IdentityError.alreadyRegistered(let kind) where kind != .username && !tenant.registrationDiscloses {
             // Somebody else was faster.
             return Self.pretended(user)
+        }
+    }
+
+    /// An invitation opens every tenant, and saves waiting for approval.
+    private func admit(
+        _ form: RegistrationForm, _ checked: Checked, to tenant: Tenant, deadline: Deadline
+    ) async throws -> (membership: Membership.Status, invitation: InvitationCode?) {
+        if let text = form.invitationCode {
+            guard let code = InvitationCode(typed: text) else { throw IdentityError.invitationInvalid }
+            if let invitations {
+                let email = checked.identifiers.first { $0.kind == .email }?.key
+                let found = try await invitations.invitation(
+                    code: code, tenantID: tenant.id, deadline: deadline.forStatement)
+                guard let found, found.status(at: Date()) == "open", found.emailKey == nil || found.emailKey == email
+                else { throw IdentityError.invitationInvalid }
+            }
+            return (.active, code)
+        }
+        switch tenant.membership {
+        case .open: return (.active, nil)
+        case .approval: return (.pending, nil)
+        case .invitation: throw IdentityError.invalid("invitation_code", "is needed to register here")
         }
     }
 
@@ -107,7 +143,8 @@ package struct Registration: Sendable {
     }
 
     private func again(
-        _ checked: Checked, password: String, taken: Account, tenant: Tenant, origin: RequestOrigin
+        _ checked: Checked, password: String, taken: Account, tenant: Tenant, membership: Membership.Status,
+        origin: RequestOrigin
     ) async throws -> User {
         let deadline = origin.scope.deadline
         let verdict = try await hasher.verify(password, against: taken.passwordHash, deadline: deadline.forHash)
@@ -119,7 +156,7 @@ package struct Registration: Sendable {
         return Self.pretended(
             NewUser(
                 id: makeID(), tenantID: tenant.id, identifiers: checked.identifiers, name: checked.name,
-                passwordHash: "", mustChangePassword: false, roles: []))
+                passwordHash: "", mustChangePassword: false, roles: [], membership: membership))
     }
 
     /// Nobody, looking like somebody who has just registered.
@@ -127,16 +164,16 @@ package struct Registration: Sendable {
         User(
             id: user.id, tenantID: user.tenantID, email: user.identifier(.email)?.text,
             username: user.identifier(.username)?.text, phone: user.identifier(.phone)?.text, name: user.name,
-            createdAt: Date())
+            membership: user.membership, createdAt: Date())
     }
 
-    private struct Checked {
+    struct Checked {
         var identifiers: [Identifier]
         var name: String?
     }
 
     /// Every field, so that one answer names all that is wrong.
-    private func check(_ form: RegistrationForm, policy: PasswordPolicy) throws(IdentityError) -> Checked {
+    static func check(_ form: RegistrationForm, policy: PasswordPolicy) throws(IdentityError) -> Checked {
         var violations: [Violation] = []
         func collect<Value>(_ body: () throws(IdentityError) -> Value?) throws(IdentityError) -> Value? {
             do throws(IdentityError) {

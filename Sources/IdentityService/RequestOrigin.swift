@@ -18,6 +18,18 @@ package struct RequestOrigin: Sendable {
         self.init(ip: context.clientAddress, userAgent: context.userAgent, scope: context.scope)
     }
 
+    /// An event about something else than a user, by somebody who is signed in.
+    func event(
+        _ type: EventType, subject: String, tenantID: UUID, by identity: AccessTokenClaims, message: String? = nil,
+        details: [String: String]? = nil
+    ) throws -> DomainEvent {
+        try DomainEvent(
+            type: type, subject: subject, tenantID: tenantID,
+            data: EventDetail(
+                actorID: identity.subject, actorType: "user", sessionID: identity.sessionID, ip: ip,
+                userAgent: userAgent, requestID: scope.requestID, status: .success, message: message, details: details))
+    }
+
     /// An event about a user of this origin's making.
     func event(
         _ type: EventType, user: UUID, tenantID: UUID, actor: UUID?, session: UUID? = nil,

@@ -99,7 +99,7 @@ package struct SignIn: Sendable {
         }
         guard account.isUsable else {
             await record(.accountDisabled, attempt, user: account.user.id, origin: origin)
-            throw IdentityError.accountDisabled
+            throw account.refusal
         }
         await throttle.succeeded(admission)
         let rehashed =
@@ -156,7 +156,8 @@ package struct SignIn: Sendable {
         do {
             let request = CreateSessionRequest(
                 sessionID: sessionID, user: user, methods: ["pwd"], authenticatedAt: time,
-                mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip)
+                mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip,
+                policy: account.tenant.sessionPolicy)
             refreshToken = try await sessions.open(request, scope: origin.scope).refreshToken
         } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
             // The tenant would rather have no login than one session more.

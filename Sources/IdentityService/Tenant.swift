@@ -1,3 +1,4 @@
+package import Contracts
 package import Foundation
 
 /// An organisation whose users, roles and records nobody else sees.
@@ -11,30 +12,34 @@ package struct Tenant: Sendable, Hashable, Identifiable {
     package var name: String
     package var displayName: String
     package var status: Status
-    /// Whether a registration waits for an administrator's approval.
-    package var membershipApproval: Bool
+    package var membership: MembershipPolicy
     package var loginMethods: [String]
     package var passwordPolicy: PasswordPolicy
     /// Whether who registers is told that an e-mail address or phone number is taken; usernames always are.
     package var registrationDiscloses: Bool
     /// Whether a user must have verified the e-mail address before signing in.
     package var requiresVerifiedEmail: Bool
+    package var sessionPolicy: SessionPolicy
 
     package init(
         id: UUID, slug: String, name: String, displayName: String, status: Status = .active,
-        membershipApproval: Bool = false, loginMethods: [String] = IdentifierKind.allCases.map(\.rawValue),
+        membership: MembershipPolicy = .open, loginMethods: [String] = IdentifierKind.allCases.map(\.rawValue),
         passwordPolicy: PasswordPolicy = PasswordPolicy(), registrationDiscloses: Bool = false,
-        requiresVerifiedEmail: Bool = false
+        requiresVerifiedEmail: Bool = false, sessionPolicy: SessionPolicy = SessionPolicy()
     ) {
         self.id = id
         self.slug = slug
         self.name = name
         self.displayName = displayName
         self.status = status
-        self.membershipApproval = membershipApproval
+        self.membership = membership
         self.loginMethods = loginMethods
         self.passwordPolicy = passwordPolicy
         self.registrationDiscloses = registrationDiscloses
         self.requiresVerifiedEmail = requiresVerifiedEmail
+        self.sessionPolicy = sessionPolicy
     }
+
+    /// Whether a registration waits for an administrator's approval.
+    package var membershipApproval: Bool { membership == .approval }
 }

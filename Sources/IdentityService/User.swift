@@ -8,31 +8,41 @@ package struct User: Sendable, Hashable, Identifiable {
     }
 
     package let id: UUID
+    /// The tenant in whose name this is read: the user's own, or one in which the user is a guest.
     package let tenantID: UUID
+    /// The user's own tenant: there are the password and the names that are signed in with.
+    package let homeTenantID: UUID
     package var email: String?
     package var username: String?
     package var phone: String?
     package var name: String?
     package var status: Status
+    package var membership: Membership.Status
     package var roles: [String]
+    /// What the tenant's own roles among `roles` grant of the suite's permissions.
+    package var permissions: [String]
     package var emailVerifiedAt: Date?
     package var phoneVerifiedAt: Date?
     package var createdAt: Date
     package var lastLoginAt: Date?
 
     package init(
-        id: UUID, tenantID: UUID, email: String? = nil, username: String? = nil, phone: String? = nil,
-        name: String? = nil, status: Status = .active, roles: [String] = [BuiltInRole.member.rawValue],
-        emailVerifiedAt: Date? = nil, phoneVerifiedAt: Date? = nil, createdAt: Date, lastLoginAt: Date? = nil
+        id: UUID, tenantID: UUID, homeTenantID: UUID? = nil, email: String? = nil, username: String? = nil,
+        phone: String? = nil, name: String? = nil, status: Status = .active, membership: Membership.Status = .active,
+        roles: [String] = [BuiltInRole.member.rawValue], permissions: [String] = [], emailVerifiedAt: Date? = nil,
+        phoneVerifiedAt: Date? = nil, createdAt: Date, lastLoginAt: Date? = nil
     ) {
         self.id = id
         self.tenantID = tenantID
+        self.homeTenantID = homeTenantID ?? tenantID
         self.email = email
         self.username = username
         self.phone = phone
         self.name = name
         self.status = status
+        self.membership = membership
         self.roles = roles
+        self.permissions = permissions
         self.emailVerifiedAt = emailVerifiedAt
         self.phoneVerifiedAt = phoneVerifiedAt
         self.createdAt = createdAt
@@ -43,9 +53,15 @@ package struct User: Sendable, Hashable, Identifiable {
     package var snapshot: UserSnapshot {
         UserSnapshot(
             id: id, tenantID: tenantID, username: username, email: email, phone: phone, name: name,
-            status: status.rawValue, roles: roles, emailVerified: emailVerifiedAt != nil,
+            status: status.rawValue, roles: roles, permissions: permissions.isEmpty ? nil : permissions,
+            emailVerified: emailVerifiedAt != nil,
             phoneVerified: phoneVerifiedAt != nil, createdAt: createdAt)
     }
+
+    /// What the user may do in the tenant.
+    package var granted: GrantedPermissions { GrantedPermissions(roles: roles, extra: permissions) }
+
+    package var isGuest: Bool { tenantID != homeTenantID }
 }
 
 /// A user together with what signing in needs: read in one go, never sent anywhere.
@@ -68,7 +84,13 @@ package struct Account: Sendable {
 
     /// Whether the account may be used at all.
     package var isUsable: Bool {
-        user.status == .active && tenant.status == .active
+        user.status == .active && tenant.status == .active && user.membership == .active
+    }
+
+    /// What to say to somebody who has proved to be the user, of an account that is not usable.
+    package var refusal: IdentityError {
+        user.status == .active && tenant.status == .active && user.membership == .pending
+            ? .membershipPending : .accountDisabled
     }
 }
 
@@ -81,6 +103,25 @@ package struct NewUser: Sendable {
     package var passwordHash: String
     package var mustChangePassword: Bool
     package var roles: [String]
+    package var membership: Membership.Status
+    /// The invitation that is used up by it, whose roles come on top. Without an invitation that fits, nobody is inserted.
+    package var invitation: InvitationCode?
+
+    package init(
+        id: UUID, tenantID: UUID, identifiers: [Identifier], name: String?, passwordHash: String,
+        mustChangePassword: Bool, roles: [String], membership: Membership.Status = .active,
+        invitation: InvitationCode? = nil
+    ) {
+        self.id = id
+        self.tenantID = tenantID
+        self.identifiers = identifiers
+        self.name = name
+        self.passwordHash = passwordHash
+        self.mustChangePassword = mustChangePassword
+        self.roles = roles
+        self.membership = membership
+        self.invitation = invitation
+    }
 
     package func identifier(_ kind: IdentifierKind) -> Identifier? {
         identifiers.first { $0.kind == kind }

@@ -39,26 +39,36 @@ package struct IdentityEvents: Sendable {
             userID: detail.actorID, ip: detail.ip, userAgent: detail.userAgent, requestID: detail.requestID)
         switch event.type {
         case .passwordChanged, .passwordReset:
-            let notice = PasswordChangedNotice(
-                tenantID: event.tenantID, changedAt: event.time.date, keptSessionID: detail.sessionID)
-            try await signOut.passwordChanged(of: user, notice, actor: actor, deadline: deadline)
-            try await deviceTrust.forgetEverything(
-                of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
+            for tenant in try await tenants(of: user, and: event.tenantID, deadline: deadline) {
+                let notice = PasswordChangedNotice(
+                    tenantID: tenant, changedAt: event.time.date, keptSessionID: detail.sessionID)
+                try await signOut.passwordChanged(of: user, notice, actor: actor, deadline: deadline)
+                try await deviceTrust.forgetEverything(of: user, tenantID: tenant, actor: actor, deadline: deadline)
+            }
         case .userDisabled, .userDeleted:
+            for tenant in try await tenants(of: user, and: event.tenantID, deadline: deadline) {
+                try await signOut.endEverything(
+                    of: user, tenantID: tenant, reason: event.type == .userDisabled ? .userDisabled : .userDeleted,
+                    at: event.time.date, actor: actor, deadline: deadline)
+                try await deviceTrust.forgetEverything(of: user, tenantID: tenant, actor: actor, deadline: deadline)
+            }
+        case .membershipRemoved:
             try await signOut.endEverything(
-                of: user, tenantID: event.tenantID,
-                reason: event.type == .userDisabled ? .userDisabled : .userDeleted, at: event.time.date, actor: actor,
+                of: user, tenantID: event.tenantID, reason: .membershipRemoved, at: event.time.date, actor: actor,
                 deadline: deadline)
             try await deviceTrust.forgetEverything(
                 of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
         case .refreshDegraded:
             try await takeBack(detail, at: event.time.date, actor: actor, deadline: deadline)
-        case .userUpdated, .rolesChanged:
-            let change = SnapshotChange(
-                name: detail.details?["name"], username: detail.details?["username"],
-                roles: detail.details?["roles"]?.split(separator: ",").map(String.init))
-            try await repository.updateSnapshots(
-                of: user, tenantID: event.tenantID, change: change, deadline: deadline)
+        case .userUpdated:
+            let change = SnapshotChange(name: detail.details?["name"], username: detail.details?["username"])
+            for tenant in try await tenants(of: user, and: event.tenantID, deadline: deadline) {
+                try await repository.updateSnapshots(of: user, tenantID: tenant, change: change, deadline: deadline)
+            }
+        case .tenantSuspended:
+            try await signOut.endTenant(event.tenantID, actor: actor, deadline: deadline)
+        case .rolesChanged:
+            try await rolesChanged(of: user, detail, tenantID: event.tenantID, actor: actor, deadline: deadline)
         default:
             break
         }
@@ -73,6 +83,28 @@ package struct IdentityEvents: Sendable {
         try await repository.takeBack(
             RefreshClaim(sessionID: session, generation: generation), rotated: (time - 11)...(time + 1), actor: actor,
             deadline: deadline)
+    }
+
+    /// A user is one and the same in every tenant that they work in: what happens to the account happens there, too.
+    private func tenants(of user: UUID, and tenant: UUID, deadline: Deadline) async throws -> [UUID] {
+        let others = try await repository.tenants(ofUser: user, deadline: deadline)
+        return [tenant] + others.filter { $0 != tenant }
+    }
+
+    /// First what a refresh will say, then an end to the tokens of before: in this order no token of after says what was
+    /// true before.
+    private func rolesChanged(
+        of user: UUID, _ detail: EventDetail, tenantID: UUID, actor: SessionActor, deadline: Deadline
+    ) async throws {
+        func list(_ name: String) -> [String]? {
+            detail.details?[name]?.split(separator: ",").map(String.init)
+        }
+        try await repository.updateSnapshots(
+            of: user, tenantID: tenantID,
+            change: SnapshotChange(roles: list("roles"), permissions: list("permissions")), deadline: deadline)
+        if detail.details?["reduced"] == "true" {
+            try await signOut.refuseTokens(of: user, tenantID: tenantID, actor: actor, deadline: deadline)
+        }
     }
 
     private func decode<Detail: Decodable>(_ type: Detail.Type, _ event: DomainEvent) throws -> Detail {

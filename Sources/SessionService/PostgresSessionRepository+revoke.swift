@@ -48,6 +48,29 @@ extension PostgresSessionRepository {
         return ended
     }
 
+    package func refuseTokens(
+        of userID: UUID, _ ending: SessionEnding, deadline: Deadline
+    ) async throws -> Revocation {
+        let revocation = try await database.withTransaction(deadline: deadline) { connection in
+            let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
+                .first?.decode(Int64.self, "sequence")
+            let user = Revocation(
+                sequence: sequence ?? 0, kind: .user, subjectID: userID, issuedBefore: ending.now,
+                expiresAt: ending.revokedUntil)
+            try await record([(user, userID)], ending, on: connection)
+            return user
+        }
+        wakeRelay(.now)
+        return revocation
+    }
+
+    package func tenants(ofUser userID: UUID, deadline: Deadline) async throws -> [UUID] {
+        try await database.query(
+            "SELECT DISTINCT tenant_id FROM sessions WHERE user_id = \(userID) AND revoked_at IS NULL LIMIT 100",
+            deadline: deadline
+        ).column("tenant_id")
+    }
+
     /// Ends what the selection names and is alive, with its revocations and events, in the transaction of `connection`.
     func end(_ ending: SessionEnding, on connection: PostgresConnection) async throws -> [Revocation] {
         let rows = try await connection.query(

@@ -88,7 +88,8 @@ package struct PostgresSessionRepository: SessionRepository {
             UPDATE sessions SET
                 user_snapshot = user_snapshot || jsonb_strip_nulls(jsonb_build_object(
                     'name', \(change.name)::text, 'username', \(change.username)::text,
-                    'roles', to_jsonb(\(change.roles)::text[]))),
+                    'roles', to_jsonb(\(change.roles)::text[]),
+                    'permissions', to_jsonb(\(change.permissions)::text[]))),
                 must_change_password = coalesce(\(change.mustChangePassword), must_change_password)
             WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL
             """, deadline: deadline)

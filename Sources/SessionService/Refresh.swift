@@ -63,7 +63,7 @@ package struct Refresh: Sendable {
         switch result {
         case .rotated(let session), .repeated(let session):
             recent.remember(session, at: now)
-            return try answer(session)
+            return try answer(session, claimsReadAt: now)
         case .reused(let revocations):
             announcer.announce(revocations)
             throw SessionError.refreshTokenReused
@@ -72,8 +72,10 @@ package struct Refresh: Sendable {
         }
     }
 
-    private func answer(_ session: Session) throws -> SignInAnswer {
-        let access = try tokens.mint(AccessTokenGrant(session))
+    private func answer(_ session: Session, claimsReadAt: Date) throws -> SignInAnswer {
+        var grant = AccessTokenGrant(session)
+        grant.claimsReadAt = claimsReadAt
+        let access = try tokens.mint(grant)
         return SignInAnswer(
             accessToken: access.token, refreshToken: try codec.encode(session.refreshToken()),
             expiresIn: access.expiresIn, user: session.user, mustChangePassword: session.mustChangePassword)

@@ -106,6 +106,9 @@ package enum RevocationReason: String, Sendable, Hashable {
     case passwordChanged = "password_changed"
     case userDisabled = "user_disabled"
     case userDeleted = "user_deleted"
+    case membershipRemoved = "membership_removed"
+    /// The tokens that carry the roles of before are refused; the session goes on.
+    case rolesReduced = "roles_reduced"
     case administrator
     /// A newer session of the same user took its place.
     case sessionLimit = "session_limit"

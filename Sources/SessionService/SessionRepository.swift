@@ -130,6 +130,13 @@ package protocol SessionRepository: Sendable {
     /// - Returns: the one revocation, and how many sessions were alive.
     func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> (Revocation, Int)
 
+    /// Refuses every token of the user that was issued before `ending.now`, and leaves the sessions alone: whoever refreshes
+    /// gets what the snapshot says by then.
+    func refuseTokens(of userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> Revocation
+
+    /// In which tenants a user has sessions that have not been ended, at most 100.
+    func tenants(ofUser userID: UUID, deadline: Deadline) async throws -> [UUID]
+
     /// Brings the snapshots of a user's live sessions up to date: what is `nil` stays as it is.
     func updateSnapshots(of userID: UUID, tenantID: UUID, change: SnapshotChange, deadline: Deadline) async throws
 
@@ -170,14 +177,17 @@ package struct SnapshotChange: Sendable, Hashable {
     package var name: String?
     package var username: String?
     package var roles: [String]?
+    package var permissions: [String]?
     package var mustChangePassword: Bool?
 
     package init(
-        name: String? = nil, username: String? = nil, roles: [String]? = nil, mustChangePassword: Bool? = nil
+        name: String? = nil, username: String? = nil, roles: [String]? = nil, permissions: [String]? = nil,
+        mustChangePassword: Bool? = nil
     ) {
         self.name = name
         self.username = username
         self.roles = roles
+        self.permissions = permissions
         self.mustChangePassword = mustChangePassword
     }
 
@@ -185,6 +195,7 @@ package struct SnapshotChange: Sendable, Hashable {
         if let name { session.user.name = name }
         if let username { session.user.username = username }
         if let roles { session.user.roles = roles }
+        if let permissions { session.user.permissions = permissions }
         if let mustChangePassword { session.mustChangePassword = mustChangePassword }
     }
 }

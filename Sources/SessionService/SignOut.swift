@@ -92,12 +92,18 @@ package struct SignOut: Sendable {
     package func endTenant(
         by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
     ) async throws -> Int {
+        try await endTenant(identity.tenantID, actor: actor, deadline: deadline)
+    }
+
+    /// As ``endTenant(by:actor:deadline:)``, of a tenant that was suspended.
+    @discardableResult
+    package func endTenant(_ tenantID: UUID, actor: SessionActor, deadline: Deadline) async throws -> Int {
         let now = now()
         let ending = SessionEnding(
-            .these([]), tenantID: identity.tenantID, reason: .tenantRevoked, now: now,
+            .these([]), tenantID: tenantID, reason: .tenantRevoked, now: now,
             revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
         // As many rows as the tenant has sessions: it may take the whole of the request's time.
-        let (revocation, count) = try await repository.revokeTenant(identity.tenantID, ending, deadline: deadline)
+        let (revocation, count) = try await repository.revokeTenant(tenantID, ending, deadline: deadline)
         announcer.announce([revocation])
         return count
     }
@@ -124,6 +130,16 @@ package struct SignOut: Sendable {
             .all(user: user, except: nil, authenticatedUntil: time), tenantID: tenantID, reason: reason, now: time,
             revokedUntil: lifetime.revokedUntil(from: now()), actor: actor)
         announcer.announce(try await repository.revokeUser(user, ending, deadline: deadline.forStatement))
+    }
+
+    /// Something was taken from what a user may do: the access tokens that still say so are refused from now on. The
+    /// sessions stay, so that a refresh gives a token that says what is true.
+    package func refuseTokens(of user: UUID, tenantID: UUID, actor: SessionActor, deadline: Deadline) async throws {
+        let now = now()
+        let ending = SessionEnding(
+            .all(user: user, except: nil, authenticatedUntil: nil), tenantID: tenantID, reason: .rolesReduced, now: now,
+            revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
+        announcer.announce([try await repository.refuseTokens(of: user, ending, deadline: deadline.forStatement)])
     }
 
     @discardableResult

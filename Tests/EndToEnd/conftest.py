@@ -9,6 +9,7 @@ import pytest
 
 from contract import Contract
 from suite import Suite
+from tenancy import Person
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery staple"
@@ -98,3 +99,11 @@ def auditor(suite, http, contract):
     base, hooks = f"{suite.gateway}/audit/api/v1", {"response": [contract.hook]}
     with httpx.Client(base_url=base, headers=headers, timeout=15, event_hooks=hooks) as client:
         yield client
+
+
+@pytest.fixture
+def administrator(auditor, http):
+    """The same administrator, at every service."""
+    person = object.__new__(Person)
+    person.http, person.access_token = http, auditor.headers["Authorization"].removeprefix("Bearer ")
+    return person

@@ -24,14 +24,7 @@ enum IdentityStore: String, CaseIterable, Sendable {
             let users = InMemoryIdentityRepository()
             return (users, InMemoryCodeRepository(users: users), { await users.events })
         case .postgres:
-            let url = try await TestPostgres.shared().createDatabase()
-            let client = PostgresClient(
-                configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
-            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent()
-            _ = try await PostgresMigrator(client).migrate(
-                try MigrationSet(directory: root.appending(path: "migrations/identity").path()),
-                deadline: .after(.seconds(30)))
+            let client = try await Self.makePostgres().0
             let events: @Sendable () async throws -> [DomainEvent] = {
                 let sql: SQL =
                     "SELECT id, type, subject, tenant_id, occurred_at, data::text AS data FROM outbox ORDER BY ordinal"
@@ -48,6 +41,45 @@ enum IdentityStore: String, CaseIterable, Sendable {
             return (PostgresIdentityRepository(database: client), PostgresCodeRepository(database: client), events)
         }
     }
+
+    func makeTenancy() async throws -> Tenancy {
+        switch self {
+        case .memory:
+            let store = InMemoryIdentityRepository()
+            return Tenancy(
+                repository: store, tenants: store, invitations: store, memberships: store, roles: store,
+                directory: store)
+        case .postgres: return try await Self.makePostgres().1
+        }
+    }
+
+    static func makePostgres() async throws -> (PostgresClient, Tenancy) {
+        let url = try await TestPostgres.shared().createDatabase()
+        let client = PostgresClient(
+            configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        _ = try await PostgresMigrator(client).migrate(
+            try MigrationSet(directory: root.appending(path: "migrations/identity").path()),
+            deadline: .after(.seconds(30)))
+        let tenancy = Tenancy(
+            repository: PostgresIdentityRepository(database: client),
+            tenants: PostgresTenantRepository(database: client),
+            invitations: PostgresInvitationRepository(database: client),
+            memberships: PostgresMembershipRepository(database: client),
+            roles: PostgresRoleRepository(database: client), directory: PostgresUserDirectory(database: client))
+        return (client, tenancy)
+    }
+}
+
+/// One store, by all that it does.
+struct Tenancy {
+    let repository: any IdentityRepository
+    let tenants: any TenantRepository
+    let invitations: any InvitationRepository
+    let memberships: any MembershipRepository
+    let roles: any RoleRepository
+    let directory: any UserDirectory
 }
 
 /// Hashes nothing, and counts how often it was asked to.

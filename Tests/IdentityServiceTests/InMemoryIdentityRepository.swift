@@ -5,14 +5,18 @@ import IdentityService
 
 /// The users of a test that needs no database. The same suite runs on it and on PostgreSQL.
 actor InMemoryIdentityRepository: IdentityRepository {
-    private var tenants: [UUID: Tenant] = [
+    var tenants: [UUID: Tenant] = [
         DefaultTenant.id: Tenant(
             id: DefaultTenant.id, slug: DefaultTenant.slug, name: "default", displayName: "Default")
     ]
-    private var accounts: [UUID: Account] = [:]
+    var accounts: [UUID: Account] = [:]
+    /// Of every tenant's own roles.
+    var customRoles: [CustomRole] = []
+    var codes: [Data: Invitation] = [:]
+    var guests: [Membership] = []
     private var keys: [IdentifierKind: [String: UUID]] = [:]
-    private(set) var events: [DomainEvent] = []
-    private let now: Date
+    var events: [DomainEvent] = []
+    let now: Date
 
     init(now: Date = Date()) {
         self.now = now
@@ -29,19 +33,41 @@ actor InMemoryIdentityRepository: IdentityRepository {
     }
 
     func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) -> Account? {
-        accounts[userID].flatMap { $0.user.tenantID == tenantID && $0.user.status != .deleted ? $0 : nil }
+        guard var account = accounts[userID], account.user.status != .deleted else { return nil }
+        if account.user.tenantID != tenantID {
+            let guest = guests.first { $0.userID == userID && $0.tenantID == tenantID }
+            guard let guest, let tenant = tenants[tenantID] else { return nil }
+            let home = account.user
+            account.tenant = tenant
+            account.user = User(
+                id: home.id, tenantID: tenantID, homeTenantID: home.tenantID, email: home.email,
+                username: home.username, phone: home.phone, name: home.name, status: home.status,
+                membership: guest.status, roles: guest.roles, createdAt: home.createdAt)
+        }
+        let own = customRoles.filter { $0.tenantID == tenantID && account.user.roles.contains($0.name) }
+        account.user.permissions = PermissionText.ofSuite(Set(own.flatMap(\.permissions)).sorted())
+        return account
     }
 
     func insert(_ user: NewUser, event: DomainEvent, deadline: Deadline) throws -> User {
         guard let tenant = tenants[user.tenantID] else { throw IdentityError.tenantUnknown }
+        var roles = Set(user.roles)
+        if let code = user.invitation {
+            let email = user.identifier(.email)?.key
+            guard let invitation = usable(code), invitation.tenantID == user.tenantID,
+                invitation.emailKey == nil || invitation.emailKey == email
+            else { throw IdentityError.invitationInvalid }
+            roles.formUnion(invitation.roles)
+        }
         for identifier in user.identifiers where keys[identifier.kind]?[identifier.key] != nil {
             throw IdentityError.alreadyRegistered(identifier.kind)
         }
+        if let code = user.invitation { codes[code.hash]?.usedAt = now }
         for identifier in user.identifiers { keys[identifier.kind, default: [:]][identifier.key] = user.id }
         let stored = User(
             id: user.id, tenantID: user.tenantID, email: user.identifier(.email)?.text,
             username: user.identifier(.username)?.text, phone: user.identifier(.phone)?.text, name: user.name,
-            roles: user.roles, createdAt: now)
+            membership: user.membership, roles: roles.sorted(), createdAt: now)
         accounts[user.id] = Account(
             user: stored, passwordHash: user.passwordHash, mustChangePassword: user.mustChangePassword,
             passwordChangedAt: now, tenant: tenant)
@@ -99,21 +125,17 @@ actor InMemoryIdentityRepository: IdentityRepository {
         return account.user
     }
 
+    @discardableResult
     func setStatus(
         _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
-    ) -> User? {
+    ) throws -> User? {
         guard var account = account(userID, tenantID: tenantID, deadline: deadline), account.user.status != status
         else { return nil }
+        if status != .active { try requireOwner(otherThan: userID, in: tenantID) }
         account.user.status = status
         accounts[userID] = account
         events.append(event)
         return account.user
-    }
-
-    func users(tenantID: UUID, offset: Int, limit: Int, deadline: Deadline) -> (users: [User], total: Int) {
-        let all = accounts.values.map(\.user).filter { $0.tenantID == tenantID && $0.status != .deleted }
-            .sorted { $0.createdAt > $1.createdAt }
-        return (Array(all.dropFirst(offset).prefix(limit)), all.count)
     }
 
     /// For the store of codes: the new address, and the one before.

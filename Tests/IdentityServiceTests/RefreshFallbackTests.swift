@@ -59,7 +59,7 @@ struct RefreshFallbackTests {
         #expect(try await refusal(of: try self.text(userID: UUID())) == .refreshTokenInvalid)
         let event = try DomainEvent(
             type: .userDisabled, subject: user.id.text, tenantID: user.tenantID, data: EventDetail())
-        _ = await repository.setStatus(
+        _ = try await repository.setStatus(
             .disabled, of: user.id, tenantID: user.tenantID, event: event, deadline: makeOrigin().scope.deadline)
         #expect(try await refusal(of: text) == .accountDisabled)
     }

@@ -48,7 +48,7 @@ struct SignInTests {
     @Test("That an account is disabled is told only to who knows its password")
     func disabled() async throws {
         let user = try await register()
-        _ = await repository.setStatus(
+        _ = try await repository.setStatus(
             .disabled, of: user.id, tenantID: user.tenantID,
             event: try DomainEvent(
                 type: .userDisabled, subject: user.id.text, tenantID: user.tenantID, data: EventDetail()),

@@ -109,6 +109,18 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         return [user] + revoke(ending, deadline: deadline)
     }
 
+    func refuseTokens(of userID: UUID, _ ending: SessionEnding, deadline: Deadline) -> Revocation {
+        let user = Revocation(
+            sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, issuedBefore: ending.now,
+            expiresAt: ending.revokedUntil)
+        stored.append((user, ending.tenantID))
+        return user
+    }
+
+    func tenants(ofUser userID: UUID, deadline: Deadline) -> [UUID] {
+        Array(Set(sessions.values.filter { $0.userID == userID && $0.end == nil }.map(\.tenantID)))
+    }
+
     func updateSnapshots(of userID: UUID, tenantID: UUID, change: SnapshotChange, deadline: Deadline) {
         for session in sessions.values where session.userID == userID && session.tenantID == tenantID {
             guard session.end == nil else { continue }

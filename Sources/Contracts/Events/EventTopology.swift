@@ -13,6 +13,7 @@ package enum EventTopology {
     /// identity answered in its place.
     package static let sessionRoutingKeys = [
         "identity.user.#", "identity.password.#", "identity.roles.#", "identity.session.#", "identity.refresh.#",
+        "identity.membership.#", "identity.tenant.#",
     ]
     package static let notificationsQueue = "authms.notifications"
     /// What calls for a mail.

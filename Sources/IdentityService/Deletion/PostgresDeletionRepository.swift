@@ -18,18 +18,8 @@ package struct PostgresDeletionRepository: DeletionRepository {
         _ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async throws -> Deletion? {
         let deletion = try await database.withTransaction(deadline: deadline) { connection -> Deletion? in
-            // Two last owners that both see the other one would both be gone.
-            try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended(\(tenantID)::text, 4))")
-            let owner = try await connection.query(
-                """
-                SELECT NOT EXISTS (
-                    SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id
-                    WHERE r.tenant_id = \(tenantID) AND r.role = 'owner' AND u.status = 'active' AND u.id <> \(userID)
-                ) AS is_last
-                FROM user_roles WHERE user_id = \(userID) AND tenant_id = \(tenantID) AND role = 'owner'
-                """
-            ).first
-            if try owner?.decode(Bool.self, "is_last") == true { throw IdentityError.lastOwner }
+            try await OwnerGuard.lock(tenantID, on: connection)
+            try await OwnerGuard.require(anotherThan: userID, tenantID: tenantID, on: connection)
             let found = try await connection.query(
                 """
                 SELECT email FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) AND status <> 'deleted' FOR UPDATE
@@ -114,7 +104,8 @@ package struct PostgresDeletionRepository: DeletionRepository {
             "DELETE FROM codes WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
             "DELETE FROM email_changes WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
             "DELETE FROM exports WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
-            "DELETE FROM user_roles WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+            // In other tenants, too, where the user is a guest.
+            "DELETE FROM user_roles WHERE user_id = \(userID)", "DELETE FROM memberships WHERE user_id = \(userID)",
         ]
     }
 }

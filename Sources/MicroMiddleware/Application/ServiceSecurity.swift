@@ -105,7 +105,9 @@ extension TokenIssuer: AccessTokenMinting {
             subject: grant.user.id, tenantID: grant.user.tenantID,
             roles: grant.mustChangePassword ? [] : grant.user.roles, sessionID: grant.sessionID,
             authenticatedAt: grant.authenticatedAt, methods: grant.methods,
-            mustChangePassword: grant.mustChangePassword, lifetime: grant.lifetime)
+            mustChangePassword: grant.mustChangePassword, lifetime: grant.lifetime,
+            permissions: grant.mustChangePassword ? [] : grant.user.permissions ?? [],
+            claimsReadAt: grant.claimsReadAt)
         let lifetime = issued.claims.expiresAt.timeIntervalSince(issued.claims.issuedAt)
         return MintedAccessToken(token: issued.token, expiresIn: Int(lifetime))
     }

@@ -70,7 +70,7 @@ package struct PermissionMiddleware: RouterMiddleware {
         _ request: Request, context: AuthenticatedRequestContext,
         next: Next<AuthenticatedRequestContext>
     ) async throws -> Response {
-        guard GrantedPermissions(roles: context.identity.roles).contains(permission) else {
+        guard context.identity.granted.contains(permission) else {
             throw APIError(.permissionDenied, "This needs the permission \(permission.rawValue).")
         }
         return try await next(request, context)

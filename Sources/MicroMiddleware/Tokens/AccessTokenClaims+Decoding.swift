@@ -30,6 +30,7 @@ extension AccessTokenClaims {
         var authenticatedAt: Date?
         var notBefore: Date?
         var roles: [String]?
+        var permissions: [String] = []
         var methods: [String]?
         var scope: String?
         var mustChangePassword = false
@@ -51,6 +52,8 @@ extension AccessTokenClaims {
             case "nbf": notBefore = try Self.time(&json, .nbf)
             case "auth_time": authenticatedAt = try Self.time(&json, .authTime)
             case "roles": roles = try Self.required(try json.strings(limit: Self.maximumListCount), .roles)
+            case "permissions":
+                permissions = try Self.required(try json.strings(limit: Self.maximumListCount), .permissions)
             case "amr": methods = try Self.required(try json.strings(limit: Self.maximumListCount), .amr)
             case "scope": scope = try Self.required(try json.string(), .scope)
             case "pwd_change": mustChangePassword = try Self.required(json.bool(), .passwordChange)
@@ -69,7 +72,7 @@ extension AccessTokenClaims {
             issuedAt: max(iat, notBefore ?? iat), expiresAt: try Self.present(expiresAt, .exp),
             authenticatedAt: try Self.present(authenticatedAt, .authTime),
             methods: try Self.present(methods, .amr), scope: scope,
-            mustChangePassword: mustChangePassword)
+            mustChangePassword: mustChangePassword, permissions: permissions)
     }
 
     private static func required<Value>(

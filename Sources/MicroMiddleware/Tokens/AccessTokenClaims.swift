@@ -1,4 +1,4 @@
-import Contracts
+package import Contracts
 package import Foundation
 
 /// What an access token says (RFC 9068 with this suite's own claims). Times are whole seconds.
@@ -13,6 +13,9 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package var tenantID: UUID
     /// `roles`, at most `maximumListCount`.
     package var roles: [String]
+    /// `permissions`: what the tenant's own roles among `roles` grant of the suite's permissions; left out when that is
+    /// nothing, at most `maximumListCount`.
+    package var permissions: [String] = []
     /// `sid`: the session.
     package var sessionID: UUID
     /// `jti`
@@ -36,7 +39,7 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package init(
         issuer: String, audience: String, subject: UUID, tenantID: UUID, roles: [String], sessionID: UUID,
         tokenID: UUID, issuedAt: Date, expiresAt: Date, authenticatedAt: Date, methods: [String],
-        scope: String? = nil, mustChangePassword: Bool = false
+        scope: String? = nil, mustChangePassword: Bool = false, permissions: [String] = []
     ) {
         self.issuer = issuer
         self.audience = audience
@@ -51,12 +54,16 @@ package struct AccessTokenClaims: Sendable, Hashable {
         self.methods = methods
         self.scope = scope
         self.mustChangePassword = mustChangePassword
+        self.permissions = permissions
     }
+
+    /// What the token's roles allow, inside its tenant.
+    package var granted: GrantedPermissions { GrantedPermissions(roles: roles, extra: permissions) }
 }
 
 extension AccessTokenClaims: Encodable {
     package enum CodingKeys: String, CodingKey {
-        case iss, aud, sub, roles, sid, jti, iat, exp, amr, scope
+        case iss, aud, sub, roles, permissions, sid, jti, iat, exp, amr, scope
         case tenantID = "tenant_id"
         case authTime = "auth_time"
         case passwordChange = "pwd_change"
@@ -70,6 +77,7 @@ extension AccessTokenClaims: Encodable {
         try container.encode(subject.text, forKey: .sub)
         try container.encode(tenantID.text, forKey: .tenantID)
         try container.encode(roles, forKey: .roles)
+        if !permissions.isEmpty { try container.encode(permissions, forKey: .permissions) }
         try container.encode(sessionID.text, forKey: .sid)
         try container.encode(tokenID.text, forKey: .jti)
         try container.encode(issuedAt.wholeSeconds, forKey: .iat)

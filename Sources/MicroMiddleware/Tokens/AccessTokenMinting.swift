@@ -17,10 +17,12 @@ package struct AccessTokenGrant: Sendable {
     package var mustChangePassword: Bool
     /// Shorter than usual, when less is known than usual; `nil` for the configured lifetime.
     package var lifetime: Duration?
+    /// When the roles were read: the token counts as issued then, so that one removed since takes the token with it.
+    package var claimsReadAt: Date?
 
     package init(
         user: UserSnapshot, sessionID: UUID, authenticatedAt: Date, methods: [String], mustChangePassword: Bool,
-        lifetime: Duration? = nil
+        lifetime: Duration? = nil, claimsReadAt: Date? = nil
     ) {
         self.user = user
         self.sessionID = sessionID
@@ -28,6 +30,7 @@ package struct AccessTokenGrant: Sendable {
         self.methods = methods
         self.mustChangePassword = mustChangePassword
         self.lifetime = lifetime
+        self.claimsReadAt = claimsReadAt
     }
 }
 

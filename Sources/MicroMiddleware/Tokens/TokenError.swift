@@ -11,7 +11,7 @@ package enum TokenError: Error, Equatable, Hashable {
     }
     /// The claims that are required or checked.
     package enum Claim: String, Sendable {
-        case iss, aud, sub, tenantID = "tenant_id", roles, sid, jti, iat, exp, nbf
+        case iss, aud, sub, tenantID = "tenant_id", roles, permissions, sid, jti, iat, exp, nbf
         case authTime = "auth_time"
         case amr, scope
         case passwordChange = "pwd_change"

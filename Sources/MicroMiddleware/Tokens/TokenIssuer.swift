@@ -32,13 +32,15 @@ package struct TokenIssuer: Sendable {
     /// - Parameters:
     ///   - authenticatedAt: when the user last proved who they are; now, at a login.
     ///   - lifetime: shorter than the usual, for a degraded refresh.
+    ///   - claimsReadAt: when what the claims say was read, so that a revocation after it concerns the token; now, unless
+    ///     it was read before.
     /// - Throws: `KeyRingError.noActiveKey` when this process holds no signing key.
     package func issue(
         subject: UUID, tenantID: UUID, roles: [String], sessionID: UUID, authenticatedAt: Date? = nil,
         methods: [String], scope: String? = nil, mustChangePassword: Bool = false,
-        lifetime: Duration? = nil
+        lifetime: Duration? = nil, permissions: [String] = [], claimsReadAt: Date? = nil
     ) throws -> (token: String, claims: AccessTokenClaims) {
-        let moment = now()
+        let moment = min(now(), claimsReadAt ?? .distantFuture)
         let issuedAt = Date(timeIntervalSince1970: moment.timeIntervalSince1970.rounded(.down))
         let seconds = max(1, (lifetime ?? self.lifetime).components.seconds)
         let claims = AccessTokenClaims(
@@ -46,7 +48,7 @@ package struct TokenIssuer: Sendable {
             sessionID: sessionID, tokenID: .version7(at: moment), issuedAt: issuedAt,
             expiresAt: issuedAt.addingTimeInterval(Double(seconds)),
             authenticatedAt: Date(timeIntervalSince1970: Double((authenticatedAt ?? moment).wholeSeconds)),
-            methods: methods, scope: scope, mustChangePassword: mustChangePassword)
+            methods: methods, scope: scope, mustChangePassword: mustChangePassword, permissions: permissions)
         return (try sign(claims), claims)
     }
 

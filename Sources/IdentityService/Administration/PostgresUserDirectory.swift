@@ -1,0 +1,163 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+package import MicroMiddleware
+package import Postgres
+
+/// The members of tenants, in the identity database.
+package struct PostgresUserDirectory: UserDirectory {
+    private let database: PostgresClient
+    private let wakeRelay: @Sendable (Outbox.Urgency) -> Void
+
+    package init(database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void = { _ in }) {
+        self.database = database
+        self.wakeRelay = wakeRelay
+    }
+
+    package func users(
+        tenantID: UUID, filter: UserFilter, offset: Int, limit: Int, deadline: Deadline
+    ) async throws -> (users: [User], total: Int) {
+        let found: SQL =
+            """
+            FROM memberships m JOIN users u ON u.id = m.user_id
+            WHERE m.tenant_id = \(tenantID) AND u.status <> 'deleted' \(Self.conditions(filter, tenantID: tenantID))
+            """
+        let page: SQL =
+            """
+            SELECT \(IdentityRows.userColumns) \(found)
+            ORDER BY m.created_at DESC, m.user_id DESC LIMIT \(limit) OFFSET \(offset)
+            """
+        let count: SQL = "SELECT count(*) AS total FROM (SELECT \(found) LIMIT \(countLimit)) AS counted"
+        return try await database.acting(for: tenantID, deadline: deadline) { connection in
+            let total = try await connection.query(count).first?.decode(Int.self, "total") ?? 0
+            return (try await connection.query(page).map(User.init(row:)), total)
+        }
+    }
+
+    package func update(
+        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, deadline: Deadline
+    ) async throws -> User? {
+        let sql: SQL =
+            """
+            WITH u AS (
+                UPDATE users SET name = coalesce(\(changes.name), name),
+                    email_verified_at = CASE WHEN \(changes.email?.key)::text IS DISTINCT FROM email_key
+                        AND \(changes.email?.key)::text IS NOT NULL THEN NULL ELSE email_verified_at END,
+                    phone_verified_at = CASE WHEN \(changes.phone?.key)::text IS DISTINCT FROM phone_key
+                        AND \(changes.phone?.key)::text IS NOT NULL THEN NULL ELSE phone_verified_at END,
+                    email = coalesce(\(changes.email?.text), email),
+                    email_key = coalesce(\(changes.email?.key), email_key),
+                    username = coalesce(\(changes.username?.text), username),
+                    username_key = coalesce(\(changes.username?.key), username_key),
+                    phone = coalesce(\(changes.phone?.text), phone),
+                    phone_key = coalesce(\(changes.phone?.key), phone_key), updated_at = clock_timestamp()
+                WHERE id = \(userID) AND tenant_id = \(tenantID) AND status <> 'deleted' RETURNING *
+            ), recorded AS (\(SQL.outboxInsert(event, from: "u")))
+            SELECT \(IdentityRows.userColumns) FROM u JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id
+            """
+        let row = try await IdentityRows.naming {
+            try await database.acting(for: tenantID, deadline: deadline) { try await $0.query(sql) }
+        }.first
+        wakeRelay(.soon)
+        return try row.map(User.init(row:))
+    }
+
+    package func setStatus(
+        _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
+    ) async throws -> User? {
+        let sql: SQL =
+            """
+            WITH u AS (
+                UPDATE users SET status = \(status.rawValue), updated_at = clock_timestamp()
+                WHERE id = \(userID) AND tenant_id = \(tenantID) AND status NOT IN ('deleted', \(status.rawValue))
+                RETURNING *
+            ), recorded AS (\(SQL.outboxInsert(event, from: "u")))
+            SELECT \(IdentityRows.userColumns) FROM u JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id
+            """
+        let changed: User? = try await database.withTransaction(deadline: deadline) { connection in
+            if status != .active { try await guardOwners(userID, tenantID: tenantID, on: connection) }
+            try await connection.act(for: tenantID)
+            return try await connection.query(sql).first.map(User.init(row:))
+        }
+        wakeRelay(.now)
+        return changed
+    }
+
+    package func resetPassword(
+        of userID: UUID, tenantID: UUID, hash: String, event: DomainEvent, deadline: Deadline
+    ) async throws -> Date? {
+        let sql: SQL =
+            """
+            WITH changed AS (
+                UPDATE passwords SET hash = \(hash), must_change = true, changed_at = clock_timestamp()
+                WHERE user_id = \(userID) AND tenant_id = \(tenantID) RETURNING changed_at
+            ), recorded AS (\(SQL.outboxInsert(event, from: "changed", at: "changed_at")))
+            SELECT changed_at FROM changed
+            """
+        let row = try await database.acting(for: tenantID, deadline: deadline) { try await $0.query(sql) }.first
+        wakeRelay(.now)
+        return try row?.decode(Date.self, "changed_at")
+    }
+
+    package func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws {
+        try await database.withTransaction(deadline: deadline) { connection in
+            try await guardOwners(userID, tenantID: tenantID, on: connection)
+            try await connection.act(for: tenantID)
+            let sql: SQL =
+                """
+                WITH u AS (DELETE FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) RETURNING id),
+                recorded AS (\(SQL.outboxInsert(event, from: "u")))
+                SELECT id FROM u
+                """
+            guard try await !connection.query(sql).isEmpty else { throw IdentityError.userUnknown }
+        }
+        wakeRelay(.now)
+    }
+
+    /// An account that ends is missed wherever its user is an owner, in other tenants too: so before the transaction is
+    /// narrowed to one.
+    private func guardOwners(_ userID: UUID, tenantID: UUID, on connection: PostgresConnection) async throws {
+        // In the order of their ids, so that two of these never wait for each other.
+        let owned = try await connection.query(
+            """
+            SELECT r.tenant_id FROM user_roles r JOIN users u ON u.id = r.user_id
+            WHERE r.user_id = \(userID) AND u.tenant_id = \(tenantID) AND r.role = \(BuiltInRole.owner.rawValue)
+            ORDER BY 1
+            """
+        ).column("tenant_id", as: UUID.self)
+        for tenant in owned { try await OwnerGuard.lock(tenant, on: connection) }
+        for tenant in owned { try await OwnerGuard.require(anotherThan: userID, tenantID: tenant, on: connection) }
+    }
+
+    // MARK: - Filters
+
+    private static func conditions(_ filter: UserFilter, tenantID: UUID) -> SQL {
+        var sql: SQL = ""
+        if let text = filter.text {
+            // The operators of text_pattern_ops: a prefix is a range, whatever the collation and however it is planned.
+            let (low, high) = (text, text + "\u{10FFFF}")
+            sql += """
+                 AND u.id IN (
+                    SELECT id FROM users WHERE email_key ~>=~ \(low) AND email_key ~<~ \(high)
+                    UNION ALL SELECT id FROM users WHERE username_key ~>=~ \(low) AND username_key ~<~ \(high)
+                    UNION ALL SELECT id FROM users WHERE phone_key ~>=~ \(low) AND phone_key ~<~ \(high)
+                    UNION ALL SELECT id FROM users WHERE name_key ~>=~ \(low) AND name_key ~<~ \(high))
+                """
+        }
+        switch filter.status {
+        case .active: sql += " AND u.status = 'active' AND m.status = 'active'"
+        case .disabled: sql += " AND (u.status = 'disabled' OR m.status = 'suspended')"
+        case .pending: sql += " AND m.status = 'pending'"
+        case nil: break
+        }
+        if let role = filter.role {
+            sql += """
+                 AND EXISTS (SELECT FROM user_roles f
+                    WHERE f.user_id = m.user_id AND f.tenant_id = \(tenantID) AND f.role = \(role))
+                """
+        }
+        if let from = filter.createdFrom { sql += " AND m.created_at >= \(from)" }
+        if let before = filter.createdBefore { sql += " AND m.created_at < \(before)" }
+        return sql
+    }
+}

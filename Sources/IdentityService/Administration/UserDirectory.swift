@@ -1,0 +1,82 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+
+/// What administrators look for among the members of their tenant.
+package struct UserFilter: Sendable, Hashable {
+    /// The beginning of an e-mail address, username, phone number or name, in any case.
+    package var text: String?
+    package var status: UserFilterStatus?
+    package var role: String?
+    /// Became a member at or after.
+    package var createdFrom: Date?
+    /// Became a member before.
+    package var createdBefore: Date?
+
+    package init(
+        text: String? = nil, status: UserFilterStatus? = nil, role: String? = nil, createdFrom: Date? = nil,
+        createdBefore: Date? = nil
+    ) {
+        self.text = text
+        self.status = status
+        self.role = role
+        self.createdFrom = createdFrom
+        self.createdBefore = createdBefore
+    }
+}
+
+/// A user's state as the administrators of a tenant see it.
+package enum UserFilterStatus: String, Sendable, Hashable, CaseIterable {
+    case active
+    /// The account is disabled, or the guest shut out.
+    case disabled
+    /// Waits for approval.
+    case pending
+}
+
+/// What an administrator changes of a user; `nil` leaves it as it is.
+package struct UserChanges: Sendable, Hashable {
+    package var email: Identifier?
+    package var username: Identifier?
+    package var phone: Identifier?
+    package var name: String?
+
+    package init(
+        email: Identifier? = nil, username: Identifier? = nil, phone: Identifier? = nil, name: String? = nil
+    ) {
+        self.email = email
+        self.username = username
+        self.phone = phone
+        self.name = name
+    }
+}
+
+/// The members of a tenant, as its administrators find and change them. Accounts are changed in their own tenant alone.
+package protocol UserDirectory: Sendable {
+    /// The newest members first, and how many there are in all, counted up to `countLimit`.
+    func users(
+        tenantID: UUID, filter: UserFilter, offset: Int, limit: Int, deadline: Deadline
+    ) async throws -> (users: [User], total: Int)
+
+    /// - Returns: the user as it is now; `nil` when the account is not of this tenant.
+    /// - Throws: ``IdentityError/alreadyRegistered(_:)``
+    func update(
+        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, deadline: Deadline
+    ) async throws -> User?
+
+    /// - Returns: the user as it is now; `nil` when the account is not of this tenant, or has that status already.
+    /// - Throws: ``IdentityError/lastOwner``
+    func setStatus(
+        _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
+    ) async throws -> User?
+
+    /// Sets a password that must be changed at the next login.
+    /// - Returns: when, by the store's clock; `nil` when the account is not of this tenant.
+    func resetPassword(
+        of userID: UUID, tenantID: UUID, hash: String, event: DomainEvent, deadline: Deadline
+    ) async throws -> Date?
+
+    /// Deletes the account and all that this service knows of the user.
+    /// - Throws: ``IdentityError/userUnknown`` when the account is not of this tenant, ``IdentityError/lastOwner``
+    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws
+}

@@ -1,0 +1,20 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+
+/// The store of invitations. A code is used up where it is used: by the insertion of a user, or by
+/// ``MembershipRepository/accept(_:userID:event:deadline:)``.
+package protocol InvitationRepository: Sendable {
+    func insert(_ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline) async throws
+
+    /// Newest first, and how many there are in all, counted up to `countLimit`.
+    func invitations(
+        tenantID: UUID, offset: Int, limit: Int, deadline: Deadline
+    ) async throws -> (invitations: [Invitation], total: Int)
+
+    /// The invitation with a code, whatever has become of it; of any tenant where none is given.
+    func invitation(code: InvitationCode, tenantID: UUID?, deadline: Deadline) async throws -> Invitation?
+
+    /// - Returns: whether there was one that had been neither used nor revoked.
+    func revoke(_ id: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws -> Bool
+}

@@ -1,0 +1,40 @@
+package import Foundation
+
+/// That a user may work in a tenant: their own, or another in which they are a guest.
+package struct Membership: Sendable, Hashable {
+    package enum Status: String, Sendable, Hashable, CaseIterable {
+        case active
+        /// Waits for an administrator's approval.
+        case pending
+        /// A guest whom the tenant's administrators have shut out. The account itself is not theirs to disable.
+        case suspended
+    }
+
+    package var userID: UUID
+    package var tenantID: UUID
+    package var status: Status
+    package var roles: [String]
+    package var createdAt: Date
+
+    package init(userID: UUID, tenantID: UUID, status: Status, roles: [String], createdAt: Date) {
+        self.userID = userID
+        self.tenantID = tenantID
+        self.status = status
+        self.roles = roles
+        self.createdAt = createdAt
+    }
+}
+
+/// A membership as its holder sees it, with the tenant's name.
+package struct MembershipInTenant: Sendable, Hashable {
+    package var membership: Membership
+    package var tenant: Tenant
+    /// Whether it is the user's own tenant, where the password is.
+    package var isHome: Bool
+
+    package init(membership: Membership, tenant: Tenant, isHome: Bool) {
+        self.membership = membership
+        self.tenant = tenant
+        self.isHome = isHome
+    }
+}

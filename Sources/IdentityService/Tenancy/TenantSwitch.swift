@@ -1,0 +1,73 @@
+package import Contracts
+package import Foundation
+package import MicroMiddleware
+
+/// Going to work in another of one's tenants: a session there, beside the one that one has.
+package struct TenantSwitch: Sendable {
+    let repository: any IdentityRepository
+    let memberships: any MembershipRepository
+    let sessions: any SessionOpening
+    let tokens: any AccessTokenMinting
+    let now: @Sendable () -> Date
+
+    package init(
+        repository: any IdentityRepository, memberships: any MembershipRepository, sessions: any SessionOpening,
+        tokens: any AccessTokenMinting, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.repository = repository
+        self.memberships = memberships
+        self.sessions = sessions
+        self.tokens = tokens
+        self.now = now
+    }
+
+    package func list(of identity: AccessTokenClaims, origin: RequestOrigin) async throws -> [MembershipInTenant] {
+        try await memberships.memberships(of: identity.subject, deadline: origin.scope.deadline.forStatement)
+    }
+
+    /// The new session remembers how and when the user signed in.
+    /// - Throws: ``IdentityError/tenantNotFound`` where the user is no member, ``IdentityError/membershipPending``,
+    ///   ``IdentityError/accountDisabled``; what the session service fails with.
+    package func enter(
+        _ tenantID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
+    ) async throws -> SignInAnswer {
+        let (readAt, deadline) = (now(), origin.scope.deadline.forStatement)
+        guard let account = try await repository.account(identity.subject, tenantID: tenantID, deadline: deadline)
+        else {
+            throw IdentityError.tenantNotFound
+        }
+        guard account.isUsable else { throw account.refusal }
+        let (sessionID, user) = (UUID.v7(), account.user.snapshot)
+        let opened = try await sessions.open(
+            CreateSessionRequest(
+                sessionID: sessionID, user: user, methods: identity.methods,
+                authenticatedAt: identity.authenticatedAt, mustChangePassword: account.mustChangePassword,
+                userAgent: origin.userAgent, ip: origin.ip, policy: account.tenant.sessionPolicy),
+            scope: origin.scope)
+        let event = try origin.event(
+            .tenantSwitched, user: user.id, tenantID: tenantID, actor: user.id, session: sessionID,
+            details: ["from": identity.tenantID.text])
+        try await repository.append(event, deadline: deadline)
+        let access = try tokens.mint(
+            AccessTokenGrant(
+                user: user, sessionID: sessionID, authenticatedAt: identity.authenticatedAt,
+                methods: identity.methods, mustChangePassword: account.mustChangePassword, claimsReadAt: readAt))
+        return SignInAnswer(
+            accessToken: access.token, refreshToken: opened.refreshToken, expiresIn: access.expiresIn, user: user,
+            mustChangePassword: account.mustChangePassword)
+    }
+
+    /// A guest leaves a tenant.
+    /// - Throws: ``IdentityError/tenantNotFound``, ``IdentityError/lastOwner``
+    package func leave(_ tenantID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin) async throws {
+        let event = try origin.event(
+            .membershipRemoved, user: identity.subject, tenantID: tenantID, actor: identity.subject,
+            session: identity.sessionID, message: "left")
+        do {
+            try await memberships.remove(
+                identity.subject, tenantID: tenantID, event: event, deadline: origin.scope.deadline.forStatement)
+        } catch IdentityError.userUnknown, IdentityError.tenantUnknown {
+            throw IdentityError.tenantNotFound
+        }
+    }
+}

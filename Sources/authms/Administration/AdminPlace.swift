@@ -1,0 +1,124 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Contracts
+import Foundation
+import LocalStack
+import MicroMiddleware
+import NIOCore
+import NIOHTTP1
+
+/// Where an administrator's command goes and as whom: to the private stack as its operator, unless told.
+struct AdminPlace: ParsableArguments {
+    @Option(help: ArgumentHelp("The gateway of another suite.", valueName: "url"))
+    var gateway: String?
+
+    @Option(
+        help: ArgumentHelp("The tenant to act in, by slug or id; the default one unless told.", valueName: "tenant"))
+    var tenant: String?
+
+    @Flag(help: "Prints what the API answered, as JSON.")
+    var json = false
+
+    /// A client with a token: `AUTHMS_TOKEN` where that is set, else one that the private stack's internal secret buys.
+    func client() async throws -> AdminClient {
+        if let token = Local.environment["AUTHMS_TOKEN"], !token.isEmpty {
+            let url = try gateway ?? Local.existingPlan().layout.url(of: .gateway)
+            guard tenant == nil else {
+                throw LocalStackError(
+                    .usage, "--tenant has no effect on the token in AUTHMS_TOKEN: it is its tenant's.")
+            }
+            return AdminClient(gateway: url, token: token)
+        }
+        guard gateway == nil else {
+            throw LocalStackError(.usage, "Set AUTHMS_TOKEN to the access token of an administrator there.")
+        }
+        let plan = try Local.existingPlan()
+        return AdminClient(gateway: plan.layout.url(of: .gateway), token: try await operatorToken(plan))
+    }
+
+    private func operatorToken(_ plan: StackPlan) async throws -> String {
+        let credential = try ServiceCredential(service: Operator.caller, secret: Secret(plan.secrets["internal"]))
+        let identity = AdminClient(gateway: plan.layout.url(of: .identity), token: "")
+        let body = OperatorTokenRequest(name: ProcessInfo.processInfo.userName, tenant: tenant)
+        let answer = try await identity.call(
+            .POST, url: "/api/v1/internal/operator-tokens", body: body,
+            headers: ["x-internal-authorization": "Bearer \(try credential.issue(for: "identity"))"])
+        guard let token = answer.data["access_token"] as? String else {
+            throw LocalStackError(.failedToStart, "identity gave no token.")
+        }
+        return token
+    }
+}
+
+/// What the administrators' API answered.
+struct AdminAnswer {
+    let body: [String: Any]
+
+    var data: [String: Any] { body["data"] as? [String: Any] ?? [:] }
+    var items: [[String: Any]] { body["items"] as? [[String: Any]] ?? [] }
+    var total: Int { body["total"] as? Int ?? 0 }
+
+    /// As the API sent it, in order and indented.
+    func printJSON() throws {
+        let content = body["items"] ?? body["data"] ?? body
+        let options: JSONSerialization.WritingOptions = [
+            .prettyPrinted, .sortedKeys, .withoutEscapingSlashes, .fragmentsAllowed,
+        ]
+        Local.say(
+            String(decoding: try JSONSerialization.data(withJSONObject: content, options: options), as: UTF8.self))
+    }
+}
+
+/// The administrators' API through a gateway.
+struct AdminClient {
+    let gateway: String
+    let token: String
+
+    /// - Throws: `LocalStackError` with what the API says is wrong, or that nobody answers.
+    func call(
+        _ method: HTTPMethod, _ path: String, of service: ServiceRole = .identity, body: some Encodable & Sendable
+    ) async throws -> AdminAnswer {
+        try await call(method, url: "/\(service.rawValue)/api/v1\(path)", body: body)
+    }
+
+    func call(
+        _ method: HTTPMethod, _ path: String, of service: ServiceRole = .identity
+    ) async throws -> AdminAnswer {
+        try await call(method, url: "/\(service.rawValue)/api/v1\(path)", body: String?.none)
+    }
+
+    func call(
+        _ method: HTTPMethod, url: String, body: (some Encodable & Sendable)?, headers: [String: String] = [:]
+    ) async throws -> AdminAnswer {
+        var request = HTTPClientRequest(url: gateway + url)
+        request.method = method
+        if !token.isEmpty { request.headers.add(name: "authorization", value: "Bearer \(token)") }
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        if let body {
+            request.headers.add(name: "content-type", value: "application/json")
+            request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body)))
+        }
+        let response: HTTPClientResponse
+        let bytes: Data
+        do {
+            response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
+            bytes = Data(try await response.body.collect(upTo: 8 << 20).readableBytesView)
+        } catch {
+            throw LocalStackError(
+                .failedToStart, "\(gateway) does not answer. Is the suite running? See authms status.")
+        }
+        let parsed = (try? JSONSerialization.jsonObject(with: bytes)) as? [String: Any] ?? [:]
+        guard (200..<300).contains(response.status.code) else {
+            throw LocalStackError(.usage, Self.sentence(parsed, status: Int(response.status.code)))
+        }
+        return AdminAnswer(body: parsed)
+    }
+
+    private static func sentence(_ body: [String: Any], status: Int) -> String {
+        let message = body["message"] as? String ?? "HTTP \(status)."
+        let violations = (body["violations"] as? [[String: Any]] ?? []).map {
+            "\($0["field"] as? String ?? "") \($0["message"] as? String ?? "")"
+        }
+        return violations.isEmpty ? message : "\(message) \(violations.joined(separator: "; "))."
+    }
+}

@@ -1,0 +1,166 @@
+import ArgumentParser
+import LocalStack
+import NIOHTTP1
+
+struct Tenants: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tenants: make one, suspend one, change its policies, invite people.",
+        subcommands: [List.self, Show.self, Create.self, Set.self, Suspend.self, Resume.self, Invite.self],
+        defaultSubcommand: List.self)
+
+    static let fields = [
+        "id", "slug", "name", "display_name", "status", "membership", "login_methods", "owner_invitation_code",
+    ]
+
+    /// Which tenant is meant, by id or slug.
+    static func find(_ text: String, _ client: AdminClient) async throws -> String {
+        for page in 1...50 {
+            let answer = try await client.call(.GET, "/admin/tenants?page_size=200&page=\(page)")
+            let match = answer.items.first { $0["id"] as? String == text.lowercased() || $0["slug"] as? String == text }
+            if let id = match?["id"] as? String { return id }
+            if answer.items.count < 200 { break }
+        }
+        throw LocalStackError(.usage, "There is no tenant \(text). See authms tenants list.")
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Every tenant, by slug.")
+
+        @OptionGroup var place: AdminPlace
+        @Option(help: "How many at most, up to 200.")
+        var limit = 50
+        @Option(help: "Which page of them.")
+        var page = 1
+
+        func run() async throws {
+            let answer = try await place.client().call(.GET, "/admin/tenants?page_size=\(limit)&page=\(page)")
+            try answer.printTable(
+                [
+                    ("ID", "id"), ("SLUG", "slug"), ("NAME", "display_name"), ("STATUS", "status"),
+                    ("MEMBERSHIP", "membership"),
+                ], json: place.json, nothing: "There are no tenants.")
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "One tenant.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "Its slug or id.")
+        var name: String
+
+        func run() async throws {
+            let client = try await place.client()
+            let answer = try await client.call(.GET, "/admin/tenants/\(Tenants.find(name, client))")
+            try answer.printFields(Tenants.fields, json: place.json)
+        }
+    }
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a tenant. Whoever registers there with the code that is printed becomes its owner.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "Its slug: lower-case letters, digits and dashes.")
+        var slug: String
+        @Option(help: "Its name; the slug unless told.")
+        var name: String?
+        @Option(help: "Who becomes a member by registering: open, invitation or approval.")
+        var membership = "open"
+
+        func run() async throws {
+            let body = ["slug": slug, "name": name ?? slug, "membership": membership]
+            let answer = try await place.client().call(.POST, "/admin/tenants", body: body)
+            try answer.printFields(Tenants.fields, json: place.json)
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Changes a tenant's names and policies.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "Its slug or id.")
+        var tenantName: String
+        @Option(help: "What people see.")
+        var displayName: String?
+        @Option(help: "Who becomes a member by registering: open, invitation or approval.")
+        var membership: String?
+        @Option(help: "The shortest password, 8 to 128.")
+        var minLength: Int?
+        @Option(help: "How many sessions a user may have.")
+        var maxSessions: Int?
+
+        func run() async throws {
+            let client = try await place.client()
+            let body = Body(
+                displayName: displayName, membership: membership, passwordPolicy: minLength.map { ["min_length": $0] },
+                sessionPolicy: maxSessions.map { ["max_sessions": $0] })
+            let answer = try await client.call(
+                .PUT, "/admin/tenants/\(Tenants.find(tenantName, client))", body: body)
+            try answer.printFields(Tenants.fields, json: place.json)
+        }
+
+        private struct Body: Encodable {
+            let displayName: String?
+            let membership: String?
+            let passwordPolicy: [String: Int]?
+            let sessionPolicy: [String: Int]?
+
+            enum CodingKeys: String, CodingKey {
+                case displayName = "display_name"
+                case membership
+                case passwordPolicy = "password_policy"
+                case sessionPolicy = "session_policy"
+            }
+        }
+    }
+
+    struct Suspend: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Keeps everybody of a tenant out.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "Its slug or id.")
+        var name: String
+
+        func run() async throws { try await Tenants.set("suspended", name, place) }
+    }
+
+    struct Resume: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lets a suspended tenant go on.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "Its slug or id.")
+        var name: String
+
+        func run() async throws { try await Tenants.set("active", name, place) }
+    }
+
+    static func set(_ status: String, _ name: String, _ place: AdminPlace) async throws {
+        let client = try await place.client()
+        let answer = try await client.call(
+            .PUT, "/admin/tenants/\(find(name, client))/status", body: ["status": status])
+        try answer.printFields(["id", "slug", "status"], json: place.json)
+    }
+
+    struct Invite: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a code that lets one person into the tenant of --tenant.")
+
+        @OptionGroup var place: AdminPlace
+        @Option(help: "Only who has this address may use it.")
+        var email: String?
+        @Option(help: "A role besides member. May be given several times.")
+        var role: [String] = []
+
+        func run() async throws {
+            let answer = try await place.client().call(
+                .POST, "/admin/invitations", body: Body(email: email, roles: role))
+            try answer.printFields(["id", "email", "roles", "expires_at", "invitation_code"], json: place.json)
+        }
+
+        private struct Body: Encodable {
+            let email: String?
+            let roles: [String]
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import ArgumentParser
+import Foundation
+import LocalStack
+import NIOHTTP1
+
+struct Users: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "The users of a tenant: find, make, change, disable and delete them.",
+        subcommands: [
+            List.self, Show.self, Create.self, Disable.self, Enable.self, ResetPassword.self, Approve.self, Delete.self,
+        ], defaultSubcommand: List.self)
+
+    static let columns: [(heading: String, name: String)] = [
+        ("ID", "id"), ("E-MAIL", "email"), ("USERNAME", "username"), ("NAME", "name"), ("STATUS", "status"),
+        ("MEMBERSHIP", "membership_status"), ("ROLES", "roles"), ("LAST LOGIN", "last_login_at"),
+    ]
+    static let fields = [
+        "id", "email", "username", "phone", "name", "status", "membership_status", "is_guest", "roles", "permissions",
+        "created_at", "last_login_at",
+    ]
+
+    /// Which user is meant: an id, or a name that only one user's begins with.
+    static func find(_ text: String, _ client: AdminClient) async throws -> String {
+        if let id = UUID(uuidString: text) { return id.uuidString.lowercased() }
+        let found = try await client.call(.GET, path(query: [("q", text), ("page_size", "2")])).items
+        let exact = found.first { user in
+            ["email", "username", "phone"].contains { (user[$0] as? String)?.lowercased() == text.lowercased() }
+        }
+        guard let user = exact ?? (found.count == 1 ? found.first : nil), let id = user["id"] as? String else {
+            throw LocalStackError(
+                .usage,
+                found.isEmpty ? "There is no user \(text)." : "\(text) is the beginning of several users' names.")
+        }
+        return id
+    }
+
+    static func path(query: [(String, String?)]) -> String {
+        var components = URLComponents()
+        components.path = "/admin/users"
+        components.queryItems = query.compactMap { name, value in value.map { URLQueryItem(name: name, value: $0) } }
+        // A plus sign means a blank in a query.
+        return (components.string ?? "/admin/users").replacing("+", with: "%2B")
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The members of a tenant, the newest first.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "The beginning of an e-mail address, username, phone number or name.")
+        var text: String?
+        @Option(help: "active, disabled or pending.")
+        var status: String?
+        @Option(help: "Who holds this role.")
+        var role: String?
+        @Option(help: "How many at most, up to 200.")
+        var limit = 50
+        @Option(help: "Which page of them.")
+        var page = 1
+
+        func run() async throws {
+            let query = [
+                ("q", text), ("status", status), ("role", role), ("page_size", String(limit)), ("page", String(page)),
+            ]
+            let answer = try await place.client().call(.GET, Users.path(query: query))
+            try answer.printTable(Users.columns, json: place.json, nothing: "There is no such user.")
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "One user.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "The user's id, e-mail address, username or phone number.")
+        var user: String
+
+        func run() async throws {
+            let client = try await place.client()
+            let answer = try await client.call(.GET, "/admin/users/\(Users.find(user, client))")
+            try answer.printFields(Users.fields, json: place.json)
+        }
+    }
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes an account, with a password that must be changed at the first login.")
+
+        @OptionGroup var place: AdminPlace
+        @Option var email: String?
+        @Option var username: String?
+        @Option var phone: String?
+        @Option var name: String?
+        @Option(help: "A role besides member. May be given several times.")
+        var role: [String] = []
+
+        func validate() throws {
+            guard email != nil || username != nil || phone != nil else {
+                throw ValidationError("--email, --username or --phone is needed.")
+            }
+        }
+
+        func run() async throws {
+            let body = Body(email: email, username: username, phone: phone, name: name, roles: role)
+            let answer = try await place.client().call(.POST, "/admin/users", body: body)
+            try answer.printFields(["user_id", "one_time_password"], json: place.json)
+        }
+
+        private struct Body: Encodable {
+            let email: String?
+            let username: String?
+            let phone: String?
+            let name: String?
+            let roles: [String]
+        }
+    }
+
+    struct Disable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Keeps somebody out: every session ends at once. A guest is shut out of this tenant alone.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "The user's id, e-mail address, username or phone number.")
+        var user: String
+
+        func run() async throws { try await Users.set("disabled", user, place) }
+    }
+
+    struct Enable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lets somebody in again.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "The user's id, e-mail address, username or phone number.")
+        var user: String
+
+        func run() async throws { try await Users.set("active", user, place) }
+    }
+
+    static func set(_ status: String, _ user: String, _ place: AdminPlace) async throws {
+        let client = try await place.client()
+        let answer = try await client.call(
+            .PUT, "/admin/users/\(find(user, client))/status", body: ["status": status])
+        try answer.printFields(["id", "email", "username", "status", "membership_status"], json: place.json)
+    }
+
+    struct ResetPassword: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Gives somebody a password for one login, and ends every session of theirs.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "The user's id, e-mail address, username or phone number.")
+        var user: String
+
+        func run() async throws {
+            let client = try await place.client()
+            let answer = try await client.call(.POST, "/admin/users/\(Users.find(user, client))/password-resets")
+            try answer.printFields(["one_time_password"], json: place.json)
+        }
+    }
+
+    struct Approve: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lets somebody in who waits for approval.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "The user's id, e-mail address, username or phone number.")
+        var user: String
+
+        func run() async throws {
+            let client = try await place.client()
+            _ = try await client.call(.POST, "/admin/users/\(Users.find(user, client))/approval")
+            Local.say("\(user) is a member.")
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Deletes an account, or ends a guest's membership.")
+
+        @OptionGroup var place: AdminPlace
+        @Argument(help: "The user's id, e-mail address, username or phone number.")
+        var user: String
+        @Flag(help: "Yes, delete.")
+        var yes = false
+
+        func validate() throws {
+            guard yes else { throw ValidationError("This cannot be undone: say --yes.") }
+        }
+
+        func run() async throws {
+            let client = try await place.client()
+            _ = try await client.call(.DELETE, "/admin/users/\(Users.find(user, client))")
+            Local.say("\(user) is deleted.")
+        }
+    }
+}

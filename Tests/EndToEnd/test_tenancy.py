@@ -1,0 +1,146 @@
+"""Tenants, members, invitations and switching, through the gateway."""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from tenancy import PASSWORD, Person, claims, make_tenant
+from waiting import until
+
+
+def test_an_owner_comes_in_by_the_code_and_rules_the_tenant_alone(administrator):
+    tenant, owner = make_tenant(administrator)
+    assert claims(owner)["tenant_id"] == tenant["id"] and "owner" in claims(owner)["roles"]
+    own = owner.get("/admin/tenants").json()
+    assert [item["id"] for item in own["items"]] == [tenant["id"]]
+    assert owner.get(f"/admin/tenants/{administrator.tenant_id}").status_code == 404
+    assert owner.post("/admin/tenants", json={"slug": "mine", "name": "mine"}).status_code == 403
+    assert owner.put(f"/admin/tenants/{tenant['id']}/status", json={"status": "suspended"}).status_code == 403
+    changed = owner.put(f"/admin/tenants/{tenant['id']}", json={"display_name": "New", "session_policy": {"max_sessions": 5}})
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["data"]["display_name"] == "New"
+    assert changed.json()["data"]["session_policy"]["max_sessions"] == 5
+
+
+def test_bad_fields_of_a_tenant_are_named(administrator):
+    for body, field in [
+        ({"slug": "A", "name": "x"}, "slug"), ({"slug": "ok-1"}, "name"),
+        ({"slug": "ok-1", "name": "x", "membership": "closed"}, "membership"),
+        ({"slug": "ok-1", "name": "x", "password_policy": {"min_length": 4}}, "password_policy.min_length"),
+        ({"slug": "ok-1", "name": "x", "session_policy": {"idle_timeout_s": 1}}, "session_policy.idle_timeout_s"),
+        ({"slug": "ok-1", "name": "x", "login_methods": ["fax"]}, "login_methods"),
+    ]:
+        answer = administrator.post("/admin/tenants", json=body)
+        assert answer.status_code == 422, answer.text
+        assert field in [violation["field"] for violation in answer.json()["violations"]], answer.text
+    taken = administrator.post("/admin/tenants", json={"slug": "default", "name": "x"})
+    assert taken.status_code == 409 and taken.json()["violations"][0]["field"] == "slug"
+
+
+def test_of_fifty_parallel_uses_of_an_invitation_exactly_one_wins(suite, administrator):
+    tenant, owner = make_tenant(administrator)
+    code = owner.post("/admin/invitations", json={"roles": ["auditor"]}).json()["data"]["invitation_code"]
+
+    def use(n):
+        body = {
+            "email": f"guest{n}@example.org", "password": PASSWORD, "tenant_id": tenant["id"], "invitation_code": code,
+        }
+        return httpx.post(f"{suite.gateway}/identity/api/v1/auth/register", json=body, timeout=30).status_code
+
+    with ThreadPoolExecutor(50) as pool:
+        statuses = list(pool.map(use, range(50)))
+    assert statuses.count(201) == 1 and set(statuses) <= {201, 422, 503}, statuses
+    found = owner.get("/admin/users", params={"q": "guest", "role": "auditor"}).json()
+    assert found["total"] == 1
+
+
+def test_an_invitation_only_tenant_wants_a_code_and_a_revoked_one_is_none(http, administrator):
+    tenant, owner = make_tenant(administrator, membership="invitation")
+    body = {"email": "x@example.org", "password": PASSWORD, "tenant_id": tenant["id"]}
+    closed = http.post("/identity/api/v1/auth/register", json=body)
+    assert closed.status_code == 422 and closed.json()["violations"][0]["field"] == "invitation_code"
+    made = owner.post("/admin/invitations", json={}).json()["data"]
+    assert owner.delete(f"/admin/invitations/{made['id']}").status_code == 204
+    revoked = http.post("/identity/api/v1/auth/register", json={**body, "invitation_code": made["invitation_code"]})
+    assert revoked.status_code == 422 and revoked.json()["violations"][0]["field"] == "invitation_code"
+    listed = owner.get("/admin/invitations").json()["items"]
+    assert {item["status"] for item in listed} == {"revoked", "used"}
+    assert "invitation_code" not in listed[0]
+
+
+def test_who_waits_for_approval_cannot_sign_in_until_let_in(http, administrator):
+    tenant, owner = make_tenant(administrator, membership="approval")
+    body = {"email": "ann@example.org", "password": PASSWORD, "tenant_id": tenant["id"]}
+    registered = http.post("/identity/api/v1/auth/register", json=body).json()["data"]
+    assert registered["membership_status"] == "pending"
+    login = {"identity": "ann@example.org", "password": PASSWORD, "tenant_id": tenant["id"]}
+    refused = http.post("/identity/api/v1/auth/login", json=login)
+    assert refused.status_code == 403 and refused.json()["error"] == "membership_pending"
+    wrong = http.post("/identity/api/v1/auth/login", json={**login, "password": "not the password"})
+    assert wrong.status_code == 401
+    waiting = owner.get("/admin/users", params={"status": "pending"}).json()["items"]
+    assert [item["id"] for item in waiting] == [registered["user_id"]]
+    assert owner.post(f"/admin/users/{registered['user_id']}/approval").status_code == 204
+    assert http.post("/identity/api/v1/auth/login", json=login).status_code == 200
+    assert owner.post(f"/admin/users/{registered['user_id']}/approval").status_code == 404
+
+
+def test_a_guest_switches_between_tenants_until_shut_out(http, administrator):
+    tenant, owner = make_tenant(administrator)
+    ann = Person(http)
+    assert ann.post("/auth/me/switch-tenant", json={"tenant_id": tenant["id"]}).status_code == 404
+    code = owner.post("/admin/invitations", json={"roles": ["auditor"]}).json()["data"]["invitation_code"]
+    accepted = ann.post("/auth/me/invitations/accept", json={"invitation_code": code})
+    assert accepted.status_code == 201, accepted.text
+    held = ann.get("/auth/me/tenants").json()["items"]
+    assert [(item["is_home"], item["is_current"]) for item in held] == [(True, True), (False, False)]
+    switched = ann.post("/auth/me/switch-tenant", json={"tenant_id": tenant["id"]})
+    assert switched.status_code == 200, switched.text
+    there = ann.beside(switched.json()["data"])
+    assert claims(there)["tenant_id"] == tenant["id"] and "auditor" in claims(there)["roles"]
+    assert claims(there)["sub"] == ann.id and claims(ann)["tenant_id"] != tenant["id"]
+    assert there.get("/auth/me").json()["data"]["tenant_id"] == tenant["id"]
+    assert there.get("/admin/users").status_code == 200 and ann.get("/admin/users").status_code == 403
+    assert there.refresh().status_code == 200
+    # Shut out: what was given there is refused within moments, and the home tenant's goes on.
+    assert owner.put(f"/admin/users/{ann.id}/status", json={"status": "disabled"}).status_code == 200
+    until(lambda: there.refresh().status_code == 401, saying="the guest's session there is over")
+    assert ann.post("/auth/me/switch-tenant", json={"tenant_id": tenant["id"]}).status_code == 403
+    until(lambda: (ann.refresh(), ann.get("/auth/me").status_code == 200)[1], saying="the own tenant's session goes on")
+
+
+def test_disabling_the_account_at_home_ends_the_session_elsewhere(http, administrator):
+    tenant, owner = make_tenant(administrator)
+    ann = Person(http)
+    code = owner.post("/admin/invitations", json={}).json()["data"]["invitation_code"]
+    assert ann.post("/auth/me/invitations/accept", json={"invitation_code": code}).status_code == 201
+    there = ann.beside(ann.post("/auth/me/switch-tenant", json={"tenant_id": tenant["id"]}).json()["data"])
+    assert administrator.put(f"/admin/users/{ann.id}/status", json={"status": "disabled"}).status_code == 200
+    until(lambda: there.get("/auth/me").status_code == 401, saying="the token elsewhere is refused")
+    until(lambda: there.refresh().status_code == 401, saying="the session elsewhere is over")
+
+
+def test_a_suspended_tenant_lets_nobody_in(http, administrator):
+    tenant, owner = make_tenant(administrator)
+    path = f"/admin/tenants/{tenant['id']}/status"
+    assert administrator.put(path, json={"status": "suspended"}).status_code == 200
+    login = {"identity": owner.email, "password": PASSWORD, "tenant_id": tenant["id"]}
+    assert http.post("/identity/api/v1/auth/login", json=login).status_code == 403
+    until(lambda: owner.get("/auth/me").status_code == 401, saying="what was given there is refused")
+    assert owner.refresh().status_code == 401
+    assert administrator.put(path, json={"status": "active"}).status_code == 200
+    assert http.post("/identity/api/v1/auth/login", json=login).status_code == 200
+    own = administrator.put(f"/admin/tenants/{administrator.tenant_id}/status", json={"status": "suspended"})
+    assert own.status_code == 422
+
+
+def test_the_first_owner_s_code_works_once(http, administrator):
+    slug = f"t-{secrets.token_hex(4)}"
+    made = administrator.post("/admin/tenants", json={"slug": slug, "name": slug}).json()["data"]
+    body = {"password": PASSWORD, "tenant_id": made["id"], "invitation_code": made["owner_invitation_code"]}
+    first = http.post("/identity/api/v1/auth/register", json={**body, "email": "one@example.org"})
+    second = http.post("/identity/api/v1/auth/register", json={**body, "email": "two@example.org"})
+    assert (first.status_code, second.status_code) == (201, 422)
+    listed = administrator.get("/admin/tenants", params={"page_size": 200}).json()["items"]
+    assert all("owner_invitation_code" not in item for item in listed) and made["id"] in [t["id"] for t in listed]

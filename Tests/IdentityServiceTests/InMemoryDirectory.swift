@@ -1,0 +1,66 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import IdentityService
+
+extension InMemoryIdentityRepository: UserDirectory {
+    func users(
+        tenantID: UUID, filter: UserFilter, offset: Int, limit: Int, deadline: Deadline
+    ) -> (users: [User], total: Int) {
+        let all = accounts.keys.compactMap { account($0, tenantID: tenantID, deadline: deadline)?.user }
+            .filter { user in Self.matches(user, filter) }.sorted { $0.createdAt > $1.createdAt }
+        return (Array(all.dropFirst(offset).prefix(limit)), all.count)
+    }
+
+    func update(
+        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, deadline: Deadline
+    ) throws -> User? {
+        guard accounts[userID]?.user.tenantID == tenantID else { return nil }
+        for identifier in [changes.email, changes.username, changes.phone].compactMap({ $0 }) {
+            let isTaken = accounts.values.contains { other in
+                let names = [other.user.email, other.user.username, other.user.phone].compactMap { $0?.lowercased() }
+                return other.user.id != userID && other.user.tenantID == tenantID && names.contains(identifier.key)
+            }
+            guard !isTaken else { throw IdentityError.alreadyRegistered(identifier.kind) }
+        }
+        if let email = changes.email { accounts[userID]?.user.email = email.text }
+        if let username = changes.username { accounts[userID]?.user.username = username.text }
+        if let phone = changes.phone { accounts[userID]?.user.phone = phone.text }
+        if let name = changes.name { accounts[userID]?.user.name = name }
+        events.append(event)
+        return accounts[userID]?.user
+    }
+
+    func resetPassword(
+        of userID: UUID, tenantID: UUID, hash: String, event: DomainEvent, deadline: Deadline
+    ) -> Date? {
+        guard accounts[userID]?.user.tenantID == tenantID else { return nil }
+        accounts[userID]?.passwordHash = hash
+        accounts[userID]?.mustChangePassword = true
+        events.append(event)
+        return now
+    }
+
+    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) throws {
+        guard accounts[userID]?.user.tenantID == tenantID else { throw IdentityError.userUnknown }
+        for tenant in tenants.keys { try requireOwner(otherThan: userID, in: tenant) }
+        accounts[userID] = nil
+        guests.removeAll { $0.userID == userID }
+        events.append(event)
+    }
+
+    private static func matches(_ user: User, _ filter: UserFilter) -> Bool {
+        let names = [user.email, user.username, user.phone, user.name].compactMap { $0?.lowercased() }
+        if let text = filter.text, !names.contains(where: { $0.hasPrefix(text) }) { return false }
+        switch filter.status {
+        case .active where user.status != .active || user.membership != .active: return false
+        case .disabled where user.status != .disabled && user.membership != .suspended: return false
+        case .pending where user.membership != .pending: return false
+        default: break
+        }
+        if let role = filter.role, !user.roles.contains(role) { return false }
+        if let from = filter.createdFrom, user.createdAt < from { return false }
+        if let before = filter.createdBefore, user.createdAt >= before { return false }
+        return true
+    }
+}

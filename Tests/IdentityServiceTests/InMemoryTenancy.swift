@@ -1,0 +1,123 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import IdentityService
+
+/// Tenants, invitations, members and roles of a test that needs no database.
+extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, MembershipRepository {
+    func tenants(offset: Int, limit: Int, deadline: Deadline) -> (tenants: [Tenant], total: Int) {
+        let all = tenants.values.sorted { $0.slug < $1.slug }
+        return (Array(all.dropFirst(offset).prefix(limit)), all.count)
+    }
+
+    func tenant(slug: String, deadline: Deadline) -> Tenant? { tenants.values.first { $0.slug == slug } }
+
+    func insert(
+        _ tenant: Tenant, owner: Invitation, codeHash: Data, events: [DomainEvent], deadline: Deadline
+    ) throws {
+        guard !tenants.values.contains(where: { $0.slug == tenant.slug }) else { throw IdentityError.tenantTaken }
+        tenants[tenant.id] = tenant
+        codes[codeHash] = owner
+        self.events += events
+    }
+
+    func update(_ tenant: Tenant, event: DomainEvent, deadline: Deadline) -> Tenant? {
+        guard tenants[tenant.id] != nil else { return nil }
+        tenants[tenant.id] = tenant
+        events.append(event)
+        return tenant
+    }
+
+    func setStatus(_ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline) -> Tenant? {
+        guard tenants[id] != nil, tenants[id]?.status != status else { return nil }
+        tenants[id]?.status = status
+        events.append(event)
+        return tenants[id]
+    }
+
+    // MARK: - Invitations
+
+    func usable(_ code: InvitationCode) -> Invitation? {
+        codes[code.hash].flatMap { $0.status(at: now) == "open" ? $0 : nil }
+    }
+
+    func insert(_ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline) {
+        codes[codeHash] = invitation
+        events.append(event)
+    }
+
+    func invitations(
+        tenantID: UUID, offset: Int, limit: Int, deadline: Deadline
+    ) -> (invitations: [Invitation], total: Int) {
+        let all = codes.values.filter { $0.tenantID == tenantID }.sorted { $0.createdAt > $1.createdAt }
+        return (Array(all.dropFirst(offset).prefix(limit)), all.count)
+    }
+
+    func invitation(code: InvitationCode, tenantID: UUID?, deadline: Deadline) -> Invitation? {
+        codes[code.hash].flatMap { tenantID == nil || $0.tenantID == tenantID ? $0 : nil }
+    }
+
+    func revoke(_ id: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Bool {
+        let found = codes.first {
+            $0.value.id == id && $0.value.tenantID == tenantID && $0.value.usedAt == nil && $0.value.revokedAt == nil
+        }
+        guard let found else { return false }
+        codes[found.key]?.revokedAt = now
+        events.append(event)
+        return true
+    }
+
+    // MARK: - Members
+
+    func memberships(of userID: UUID, deadline: Deadline) -> [MembershipInTenant] {
+        guard let user = accounts[userID]?.user, let home = tenants[user.tenantID] else { return [] }
+        let own = Membership(
+            userID: userID, tenantID: user.tenantID, status: user.membership, roles: user.roles,
+            createdAt: user.createdAt)
+        return [MembershipInTenant(membership: own, tenant: home, isHome: true)]
+            + guests.filter { $0.userID == userID }.compactMap { guest in
+                tenants[guest.tenantID].map { MembershipInTenant(membership: guest, tenant: $0, isHome: false) }
+            }
+    }
+
+    func accept(
+        _ code: InvitationCode, userID: UUID, event: @Sendable (Membership) throws -> DomainEvent, deadline: Deadline
+    ) throws -> Membership {
+        guard let invitation = usable(code), let user = accounts[userID]?.user,
+            invitation.emailKey == nil || invitation.emailKey == user.email?.lowercased(),
+            user.tenantID != invitation.tenantID,
+            !guests.contains(where: { $0.userID == userID && $0.tenantID == invitation.tenantID })
+        else { throw IdentityError.invitationInvalid }
+        let membership = Membership(
+            userID: userID, tenantID: invitation.tenantID, status: .active, roles: invitation.roles, createdAt: now)
+        events.append(try event(membership))
+        codes[code.hash]?.usedAt = now
+        guests.append(membership)
+        return membership
+    }
+
+    func setStatus(
+        _ status: Membership.Status, of userID: UUID, tenantID: UUID, from present: [Membership.Status],
+        event: DomainEvent, deadline: Deadline
+    ) throws -> Bool {
+        if status != .active { try requireOwner(otherThan: userID, in: tenantID) }
+        if let user = accounts[userID]?.user, user.tenantID == tenantID {
+            guard present.contains(user.membership) else { return false }
+            accounts[userID]?.user.membership = status
+        } else {
+            let index = guests.firstIndex { $0.userID == userID && $0.tenantID == tenantID }
+            guard let index, present.contains(guests[index].status) else { return false }
+            guests[index].status = status
+        }
+        events.append(event)
+        return true
+    }
+
+    func remove(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) throws {
+        try requireOwner(otherThan: userID, in: tenantID)
+        let count = guests.count
+        guests.removeAll { $0.userID == userID && $0.tenantID == tenantID }
+        guard guests.count < count else { throw IdentityError.userUnknown }
+        events.append(event)
+    }
+}
