@@ -1,4 +1,5 @@
 package import ConnectionKit
+internal import Contracts
 internal import Synchronization
 
 /// Of all that ask for the same key at the same time in this process, one does the work and the others get its result.
@@ -9,7 +10,6 @@ package final class SingleFlight<Value: Sendable>: Sendable {
     private enum Left: Error {
         /// Whoever did the work was cancelled or ran out of time: theirs, not ours.
         case byLeader
-        case byDeadline
     }
 
     private let flights = Mutex<[String: [Slot]]>([:])
@@ -19,13 +19,14 @@ package final class SingleFlight<Value: Sendable>: Sendable {
     /// How many different keys are being worked on.
     package var count: Int { flights.withLock { $0.count } }
 
-    /// - Throws: what `work` throws, also to those who only waited for it; `CancellationError` when the deadline passes.
+    /// - Throws: what `work` throws, also to those who only waited for it; ``SingleFlightTimeout`` to who waited until the
+    ///   deadline.
     package func run(
         _ key: String, deadline: Deadline, _ work: () async throws -> Value
     ) async throws -> Value {
         guard let slot = board(key) else { return try await lead(key, work) }
         let result = await withTaskCancellationHandler {
-            await slot.value(until: deadline) { Left.byDeadline }
+            await slot.value(until: deadline) { SingleFlightTimeout() }
         } onCancel: {
             slot.resolve(.failure(CancellationError()))
         }
@@ -33,8 +34,6 @@ package final class SingleFlight<Value: Sendable>: Sendable {
             return try result.get()
         } catch Left.byLeader {
             return try await work()
-        } catch Left.byDeadline {
-            throw CancellationError()
         }
     }
 
@@ -70,4 +69,9 @@ package final class SingleFlight<Value: Sendable>: Sendable {
     private static func isOwn(_ error: any Error) -> Bool {
         Task.isCancelled || error is CancellationError
     }
+}
+
+/// Somebody else was asking for the same, and had no answer in time.
+package struct SingleFlightTimeout: APIErrorConvertible {
+    package var apiError: APIError { APIError(.dependencyUnavailable) }
 }

@@ -28,6 +28,7 @@ package final class WarmupController: Service, Sendable {
         var steady: Duration?
         var steadyCount = 0.0
         var usualHits = 0.0
+        var usualCount = 0.0
         var load = WarmupLoad.unknown
         var turn = 0
         var hasLearned = false
@@ -224,8 +225,14 @@ package final class WarmupController: Service, Sendable {
     /// Takes in what the database remembers, where this process knows less.
     private static func learn(_ page: WarmupLedger.Page, _ state: inout State) {
         state.warmup.merge(page.state)
-        if state.steady == nil { state.steady = page.steady }
-        if !state.hasLearned { state.usualHits = max(state.usualHits, page.usualHits) }
+        if state.steady == nil, let steady = page.steady {
+            state.steady = steady
+            state.steadyCount = 60
+        }
+        if !state.hasLearned, page.usualHits > state.usualHits {
+            state.usualHits = page.usualHits
+            state.usualCount = 60
+        }
         state.hasLearned = true
     }
 
@@ -273,11 +280,11 @@ package final class WarmupController: Service, Sendable {
 
     /// What is usual: the mean over the first looks, then one that follows within a minute.
     private static func settle(_ seen: WarmupExchange.ReplicaLoad, statements: Int, _ state: inout State) {
-        let weight = max(0.02, 1 / (state.steadyCount + 1))
-        state.usualHits += (seen.hits - state.usualHits) * 0.02
+        state.usualCount += 1
+        state.usualHits += (seen.hits - state.usualHits) * max(0.02, 1 / state.usualCount)
         guard let p95 = seen.p95, statements >= 20 else { return }
         state.steadyCount += 1
-        state.steady = state.steady.map { $0 + (p95 - $0) * weight } ?? p95
+        state.steady = state.steady.map { $0 + (p95 - $0) * max(0.02, 1 / state.steadyCount) } ?? p95
     }
 
     /// Agrees on the ramp with the other replicas.

@@ -49,7 +49,7 @@ struct SingleFlightTests {
             }
         }
         try await journal.wait(for: "works")
-        await #expect(throws: CancellationError.self) {
+        await #expect(throws: SingleFlightTimeout.self) {
             try await flight.run("key", deadline: .after(.milliseconds(20))) { 2 }
         }
         async let follower = flight.run("key", deadline: soon()) { 3 }
