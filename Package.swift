@@ -102,6 +102,8 @@ let package = Package(
         .systemLibrary(name: "CSodium", path: "Sources/CSodium"),
         .systemLibrary(name: "CImages", path: "Sources/CImages"),
         .systemLibrary(name: "CCurl", path: "Sources/CCurl"),
+        .systemLibrary(name: "CQRCode", path: "Sources/CQRCode"),
+        .systemLibrary(name: "CFido2", path: "Sources/CFido2"),
 
         // The one C source of ours: memory that libsodium hashes in, which only an interposed mmap can give it.
         .target(name: "CLentMemory"),
@@ -114,6 +116,8 @@ let package = Package(
         library("Images", ["CImages", "ConnectionKit"]),
         library("Mail", ["CCurl", "ConnectionKit"]),
         library("Passwords", ["CSodium", "CLentMemory", "ConnectionKit", logging]),
+        library("QRCodes", ["CQRCode"]),
+        library("Passkeys", ["CFido2", crypto]),
 
         // What every service shares, and what services say to each other.
         library("Contracts", []),
@@ -131,7 +135,7 @@ let package = Package(
             "IdentityService", serviceDependencies + ["Passwords", "Mail", crypto, httpClient, mustache, nioHTTP1]),
         library("SessionService", serviceDependencies + [crypto]),
         library("ProfileService", serviceDependencies + ["Images", crypto]),
-        library("MFAService", serviceDependencies),
+        library("MFAService", serviceDependencies + ["Passkeys", "QRCodes", crypto]),
         library("AuditService", serviceDependencies + [crypto]),
         library(
             "Gateway",
@@ -213,6 +217,12 @@ let package = Package(
             "ProfileService",
             [
                 "ProfileService", "MicroMiddleware", "Contracts", "ConnectionKit", "Images", "Postgres", logging,
+            ]),
+        tests(
+            "MFAService",
+            [
+                "MFAService", "Passkeys", "QRCodes", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres",
+                logging,
             ]),
         tests(
             "AuditService",

@@ -43,6 +43,10 @@ extension ErrorCode {
     package static let refreshTokenInvalid = ErrorCode(
         401_005, "refresh_token_invalid", "A valid refresh token is needed. Sign in again.")
 
+    package static let mfaCodeInvalid = ErrorCode(401_010, "mfa_code_invalid", "The code or key is wrong.")
+    package static let mfaChallengeInvalid = ErrorCode(
+        401_011, "mfa_challenge_invalid", "This challenge is over or has been used. Sign in again.")
+
     package static let permissionDenied = ErrorCode(403_001, "permission_denied", "You may not do this.")
     package static let passwordChangeRequired = ErrorCode(
         403_002, "password_change_required", "Change your password first.")
@@ -52,6 +56,11 @@ extension ErrorCode {
         403_004, "reauthentication_required",
         "You signed in too long ago for this. Prove who you are at POST /auth/re-authenticate and use the token from there."
     )
+    package static let mfaSetupRequired = ErrorCode(
+        403_010, "mfa_setup_required", "Your organisation requires a second factor. Set one up, then sign in again.")
+    package static let stepUpRequired = ErrorCode(
+        403_011, "step_up_required", "Prove who you are once more, then try again.")
+    package static let mfaOff = ErrorCode(403_012, "mfa_off", "Your organisation does not use second factors.")
     package static let membershipPending = ErrorCode(
         403_020, "membership_pending", "An administrator has yet to approve this membership.")
 
@@ -89,11 +98,10 @@ extension ErrorCode {
     /// Every code, in ascending order.
     package static let all: [ErrorCode] = [
         .badRequest, .refreshTokenReused, .codeInvalid, .invalidCredentials, .tokenInvalid, .tokenRevoked,
-        .tokenExpired, .refreshTokenInvalid, .permissionDenied, .passwordChangeRequired, .accountDisabled,
-        .reauthenticationRequired, .membershipPending, .notFound, .methodNotAllowed, .alreadyRegistered, .conflict,
-        .sessionLimitReached, .preconditionFailed, .bodyTooLarge,
-        .unsupportedMediaType,
-        .validationFailed, .rateLimited, .proofRequired, .internal, .overloaded, .warmingUp, .dependencyUnavailable,
-        .deadlineExceeded,
+        .tokenExpired, .refreshTokenInvalid, .mfaCodeInvalid, .mfaChallengeInvalid, .permissionDenied,
+        .passwordChangeRequired, .accountDisabled, .reauthenticationRequired, .mfaSetupRequired, .stepUpRequired,
+        .mfaOff, .membershipPending, .notFound, .methodNotAllowed, .alreadyRegistered, .conflict, .sessionLimitReached,
+        .preconditionFailed, .bodyTooLarge, .unsupportedMediaType, .validationFailed, .rateLimited, .proofRequired,
+        .internal, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
     ]
 }

@@ -10,6 +10,8 @@ package struct SignInAnswer: Codable, Sendable {
     package var mustChangePassword: Bool
     /// Whether a dependency was away, so that less was given than usual.
     package var degraded: Bool
+    /// What the next login on this device gives instead of a second factor, where the user asked to be remembered.
+    package var deviceToken: String?
 
     package init(
         accessToken: String, refreshToken: String?, expiresIn: Int, user: UserSnapshot, mustChangePassword: Bool,
@@ -32,6 +34,7 @@ package struct SignInAnswer: Codable, Sendable {
         case userID = "user_id"
         case mustChangePassword = "must_change_password"
         case degraded
+        case deviceToken = "device_token"
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -44,6 +47,7 @@ package struct SignInAnswer: Codable, Sendable {
         try container.encode(user.id.text, forKey: .userID)
         if mustChangePassword { try container.encode(true, forKey: .mustChangePassword) }
         if degraded { try container.encode(true, forKey: .degraded) }
+        try container.encodeIfPresent(deviceToken, forKey: .deviceToken)
     }
 
     package init(from decoder: any Decoder) throws {

@@ -6,6 +6,8 @@ enum Budget {
     static let statement = Duration.milliseconds(900)
     /// Asking session for a session; past it the login goes on without.
     static let session = Duration.milliseconds(400)
+    /// Asking mfa about a second factor; past it the login is refused.
+    static let mfa = Duration.milliseconds(1_000)
     /// A statement whose answer is welcome but not needed.
     static let glance = Duration.milliseconds(300)
     /// Waiting for and running one password hash.

@@ -31,6 +31,7 @@ extension IdentityError: APIErrorConvertible {
         case .refreshTokenInvalid: APIError(.refreshTokenInvalid)
         case .refreshTokenRevoked: APIError(.tokenRevoked)
         case .onlySessionKnows: APIError(.dependencyUnavailable)
+        case .challengeInvalid: APIError(.mfaChallengeInvalid)
         case .changedMeanwhile: APIError(.conflict)
         }
     }

@@ -45,4 +45,6 @@ package enum IdentityError: Error, Sendable, Equatable {
     case refreshTokenRevoked
     /// A refresh that only the session service can decide, and it cannot be reached.
     case onlySessionKnows
+    /// A challenge token that is forged, over, used, or for something else.
+    case challengeInvalid
 }

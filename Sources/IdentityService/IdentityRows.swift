@@ -101,6 +101,7 @@ extension Account {
         self.init(
             user: try User(row: row), passwordHash: try row.decode(String.self, "hash"),
             mustChangePassword: try row.decode(Bool.self, "must_change") || isExpired, passwordChangedAt: changedAt,
-            tenant: tenant)
+            tenant: tenant, secondFactors: try row.decode([String].self, "second_factors"),
+            mfaPolicy: try MFAPolicy(row: row))
     }
 }

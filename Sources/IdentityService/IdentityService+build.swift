@@ -28,6 +28,7 @@ package func buildIdentityService(
     let redis = RedisClient(
         configuration: try RedisConfiguration(url: settings.value(.redisURL)), logger: telemetry.logger)
     let session = try security.client(of: "session", at: .sessionURL, settings: settings)
+    let mfa = try security.client(of: "mfa", at: .mfaURL, settings: settings)
     let feed = RevocationFeed(
         set: security.revocations, broker: try RabbitMQConfiguration(url: settings.value(.rabbitMQURL)), redis: redis,
         session: session, logger: telemetry.logger)
@@ -47,10 +48,9 @@ package func buildIdentityService(
     let invitations = PostgresInvitationRepository(database: database)
     let rules = try IdentityRules(
         repository: repository, invitations: invitations, codes: codes, deletions: deletions, oneTime: oneTime,
-        hasher: hasher,
-        screening: screening,
-        sessions: RemoteSessions(session), tokens: security.issuer(settings: settings), throttle: throttle,
-        security: security, warmup: warmup, telemetry: telemetry)
+        hasher: hasher, screening: screening, sessions: RemoteSessions(session), factors: RemoteSecondFactors(mfa),
+        tokens: security.issuer(settings: settings), throttle: throttle, security: security, warmup: warmup,
+        telemetry: telemetry)
     let personal = try personalDataConsumer(
         deletions, session: session, security: security, settings: settings, telemetry: telemetry)
     let consumer = try notificationsConsumer(
@@ -73,7 +73,7 @@ package func buildIdentityService(
     return ServiceApplication(
         name: "identity", settings: settings, telemetry: telemetry, router: router,
         services: [database, redis] + events.services + [feed, warmup.controller, throttle, consumer, personal] + keys,
-        health: health(security, database: database, redis: redis, events: events, session: session),
+        health: health(security, database: database, redis: redis, events: events, session: session, mfa: mfa),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/identity", logger: telemetry.logger)
@@ -142,7 +142,7 @@ private func hasher(_ configuration: IdentityConfiguration, settings: ServiceSet
 /// Without its database identity can do nothing; without the others it does all that the degraded-mode contract says.
 private func health(
     _ security: ServiceSecurity, database: PostgresClient, redis: RedisClient, events: EventProducer,
-    session: ServiceClient
+    session: ServiceClient, mfa: ServiceClient
 ) -> HealthRegistry {
     let health = HealthRegistry()
     health.register("signing keys") { _ in try security.ring.selfTest(uses: [.access]) }
@@ -150,17 +150,21 @@ private func health(
     health.register("rabbitmq", .degrading) { _ in try Unavailable.unless(events.publisher.isAvailable, "RabbitMQ") }
     health.register("redis", .degrading) { try await redis.ping(deadline: $0) }
     health.register("session", .degrading) { _ in try Unavailable.unless(session.isAvailable, "session") }
+    health.register("mfa", .degrading) { _ in try Unavailable.unless(mfa.isAvailable, "mfa") }
     return health
 }
 
 /// The rules of the service over one store.
 struct IdentityRules {
-    let repository: any IdentityRepository
+    let repository: any IdentityRepository & SecondFactorRepository & RememberedDeviceRepository
     let throttle: Throttle
     let hasher: any PasswordHashing
     let choice: PasswordChoice
     let registration: Registration
     let signIn: SignIn
+    let challenge: ChallengeCompletion
+    let stepUp: StepUp
+    let passkeyLogin: PasskeyLogin
     let refreshFallback: RefreshFallback
     let passwordChange: PasswordChange
     let settings: AccountSettings
@@ -174,10 +178,10 @@ struct IdentityRules {
     let warmup: ServiceWarmup
 
     init(
-        repository: any IdentityRepository, invitations: any InvitationRepository, codes: PostgresCodeRepository,
-        deletions: any DeletionRepository, oneTime: OneTimeCodes, hasher: any PasswordHashing,
-        screening: any PasswordScreening, sessions: RemoteSessions,
-        tokens: any AccessTokenMinting, throttle: Throttle,
+        repository: any IdentityRepository & SecondFactorRepository & RememberedDeviceRepository,
+        invitations: any InvitationRepository, codes: PostgresCodeRepository, deletions: any DeletionRepository,
+        oneTime: OneTimeCodes, hasher: any PasswordHashing, screening: any PasswordScreening, sessions: RemoteSessions,
+        factors: any SecondFactorService, tokens: any AccessTokenMinting, throttle: Throttle,
         security: ServiceSecurity, warmup: ServiceWarmup, telemetry: Telemetry
     ) {
         self.repository = repository
@@ -201,9 +205,20 @@ struct IdentityRules {
         self.choice = choice
         registration = Registration(
             repository: repository, hasher: hasher, choice: choice, invitations: invitations)
-        signIn = SignIn(
-            repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, throttle: throttle,
+        let tickets = ChallengeTickets(ring: security.ring)
+        let devices = RememberedDevices(repository: repository, ring: security.ring)
+        let gate = SecondFactorGate(
+            repository: repository, factors: factors, tickets: tickets, tokens: tokens, devices: devices,
             logger: telemetry.logger)
+        signIn = SignIn(
+            repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, gate: gate, throttle: throttle,
+            logger: telemetry.logger)
+        challenge = ChallengeCompletion(
+            repository: repository, factors: factors, tickets: tickets, completion: signIn.completion,
+            devices: devices)
+        passkeyLogin = PasskeyLogin(
+            repository: repository, factors: factors, tickets: tickets, completion: signIn.completion)
+        stepUp = StepUp(repository: repository, gate: gate, tokens: tokens)
         refreshFallback = RefreshFallback(
             sessions: sessions, codec: RefreshTokenCodec(ring: security.ring),
             degraded: DegradedRefresh(tokens: tokens, revocations: security.revocations), repository: repository,
@@ -221,6 +236,12 @@ struct IdentityRules {
             .addRoutes(to: api)
         PasswordStrengthController(strength: strength).addRoutes(to: api)
         CodeController(reset: passwordReset, verification: emailVerification).addRoutes(to: api)
+        ChallengeController(completion: challenge, stepUp: stepUp, passkeyLogin: passkeyLogin).addRoutes(
+            to: api, authenticated: api.authenticated(verify: security.verifyToken))
+        RememberedDevicesController(repository: repository).addRoutes(
+            to: api.authenticated(verify: security.verifyToken))
+        let secondFactors = SecondFactorsController(repository: repository)
+        secondFactors.addAdminRoutes(to: api.authenticated("admin", verify: security.verifyToken))
         RefreshController(fallback: refreshFallback).addRoutes(to: api)
         MeController(settings: settings, passwordChange: passwordChange).addRoutes(
             to: api.authenticated(verify: security.verifyToken),
@@ -233,6 +254,7 @@ struct IdentityRules {
             to: api.authenticated("admin", verify: security.verifyToken))
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
         InternalController(bootstrap: bootstrap).addRoutes(to: internalOnly)
+        secondFactors.addRoutes(to: internalOnly)
         events.controller.addRoutes(to: internalOnly)
         warmup.routes.addRoutes(to: internalOnly)
     }

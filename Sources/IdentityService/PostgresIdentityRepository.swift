@@ -6,9 +6,9 @@ package import Postgres
 
 /// The identity database.
 package struct PostgresIdentityRepository: IdentityRepository {
-    private let database: PostgresClient
+    let database: PostgresClient
     /// Told after a commit that the outbox holds something.
-    private let wakeRelay: @Sendable (Outbox.Urgency) -> Void
+    let wakeRelay: @Sendable (Outbox.Urgency) -> Void
 
     package init(database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void = { _ in }) {
         self.database = database
@@ -26,8 +26,8 @@ package struct PostgresIdentityRepository: IdentityRepository {
         let sql: SQL =
             """
             SELECT \(IdentityRows.tenantColumns), u.id IS NOT NULL AS is_found, \(IdentityRows.userColumns), p.hash,
-                p.must_change, p.changed_at
-            FROM tenants t
+                p.must_change, p.changed_at, \(Self.secondFactorColumns)
+            FROM tenants t LEFT JOIN mfa_policies f ON f.tenant_id = t.id
             LEFT JOIN (users u JOIN passwords p ON p.user_id = u.id
                     JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id)
                 ON u.tenant_id = t.id AND u.\(Self.keyColumn(identifier.kind)) = \(identifier.key)
@@ -42,9 +42,11 @@ package struct PostgresIdentityRepository: IdentityRepository {
     package func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Account? {
         let sql: SQL =
             """
-            SELECT \(IdentityRows.tenantColumns), \(IdentityRows.userColumns), p.hash, p.must_change, p.changed_at
+            SELECT \(IdentityRows.tenantColumns), \(IdentityRows.userColumns), p.hash, p.must_change, p.changed_at,
+                \(Self.secondFactorColumns)
             FROM memberships m JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id
                 JOIN passwords p ON p.user_id = u.id
+            LEFT JOIN mfa_policies f ON f.tenant_id = t.id
             WHERE m.user_id = \(userID) AND m.tenant_id = \(tenantID) AND u.status <> 'deleted'
             """
         return try await database.query(sql, deadline: deadline).first.map(Account.init(row:))

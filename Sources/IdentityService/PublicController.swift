@@ -44,9 +44,9 @@ struct PublicController: Sendable {
         let attempt = SignInAttempt(
             identity: body.identity, password: body.password, transmission: body.transmission,
             tenantID: body.tenantID ?? DefaultTenant.id,
-            deviceToken: DeviceCookie.read(request), proof: body.proof)
-        let answer = try await signIn.signIn(attempt, origin: RequestOrigin(context))
-        var response = try Envelope(answer, message: "signed in").response(from: request, context: context)
+            deviceToken: DeviceCookie.read(request), rememberedDevice: body.rememberedDevice, proof: body.proof)
+        let outcome = try await signIn.signIn(attempt, origin: RequestOrigin(context))
+        var response = try Envelope(outcome, message: outcome.message).response(from: request, context: context)
         if let token = throttle?.deviceToken(for: attempt) { DeviceCookie.write(token, to: &response) }
         return response
     }
@@ -128,11 +128,13 @@ private struct LoginRequest: Decodable {
     let tenantID: UUID?
     let transmission: String?
     let proof: ProofOfWork.Proof?
+    let rememberedDevice: String?
 
     enum CodingKeys: String, CodingKey {
         case identity, email, username, phone, password, proof
         case transmission = "password_transmission"
         case tenantID = "tenant_id"
+        case rememberedDevice = "device_token"
     }
 
     init(from decoder: any Decoder) throws {
@@ -147,6 +149,7 @@ private struct LoginRequest: Decodable {
         tenantID = try container.decodeIfPresent(UUID.self, forKey: .tenantID)
         transmission = try container.decodeIfPresent(String.self, forKey: .transmission)
         proof = try container.decodeIfPresent(ProofOfWork.Proof.self, forKey: .proof)
+        rememberedDevice = try container.decodeIfPresent(String.self, forKey: .rememberedDevice)
     }
 }
 

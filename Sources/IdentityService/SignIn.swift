@@ -1,4 +1,4 @@
-package import Contracts
+import Contracts
 package import Foundation
 package import Logging
 package import MicroMiddleware
@@ -12,18 +12,21 @@ package struct SignInAttempt: Sendable {
     package var tenantID: UUID
     /// What an earlier sign-in gave the device, where it is shown.
     package var deviceToken: String?
+    /// Of a device on which a second factor was proven a while ago.
+    package var rememberedDevice: String?
     /// What a tenant under attack asks for.
     package var proof: ProofOfWork.Proof?
 
     package init(
         identity: String, password: String, transmission: String? = nil, tenantID: UUID = DefaultTenant.id,
-        deviceToken: String? = nil, proof: ProofOfWork.Proof? = nil
+        deviceToken: String? = nil, rememberedDevice: String? = nil, proof: ProofOfWork.Proof? = nil
     ) {
         self.identity = identity
         self.password = password
         self.transmission = transmission
         self.tenantID = tenantID
         self.deviceToken = deviceToken
+        self.rememberedDevice = rememberedDevice
         self.proof = proof
     }
 }
@@ -31,41 +34,41 @@ package struct SignInAttempt: Sendable {
 /// Signing in with a password: one statement before the hash, one after it, one call to session.
 ///
 /// Unknown tenant, unknown user, wrong and empty password take the same steps, so that neither answer nor time tells them
-/// apart. Without the session service a login gives the access token alone.
+/// apart. Where a second factor is due, the password buys a challenge and nothing else.
 package struct SignIn: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
-    let sessions: any SessionOpening
-    let tokens: any AccessTokenMinting
+    package let completion: SignInCompletion
+    /// Without one, whoever needs a second factor cannot sign in.
+    let gate: SecondFactorGate?
     let throttle: any Throttling
     let logger: Logger
 
     package init(
         repository: any IdentityRepository, hasher: any PasswordHashing, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, throttle: any Throttling = NoThrottle(), logger: Logger
+        tokens: any AccessTokenMinting, gate: SecondFactorGate? = nil, throttle: any Throttling = NoThrottle(),
+        logger: Logger
     ) {
         self.repository = repository
         self.hasher = hasher
-        self.sessions = sessions
-        self.tokens = tokens
+        self.gate = gate
         self.throttle = throttle
         self.logger = logger
+        completion = SignInCompletion(repository: repository, sessions: sessions, tokens: tokens, logger: logger)
     }
 
-    /// - Throws: ``IdentityError/invalidCredentials``; ``IdentityError/accountDisabled`` to whoever knew the password.
-    package func signIn(_ attempt: SignInAttempt, origin: RequestOrigin) async throws -> SignInAnswer {
+    /// - Throws: ``IdentityError/invalidCredentials``; ``IdentityError/accountDisabled`` to whoever knew the password;
+    ///   503 when a second factor is due and cannot be asked for.
+    package func signIn(_ attempt: SignInAttempt, origin: RequestOrigin) async throws -> SignInOutcome {
         let (account, rehashed) = try await authenticate(attempt, origin: origin)
-        let sessionID = UUID.v7()
-        let event = try origin.event(
-            .loginSucceeded, user: account.user.id, tenantID: account.user.tenantID, actor: account.user.id,
-            session: sessionID, details: ["amr": "pwd"])
-        // Between reading the hash and now the password may have been changed, or the account disabled: then this login
-        // never happened. The store's clock dates it, the same that dates password changes.
-        let recordedAt = try await repository.recordSignIn(
-            account.user.id, tenantID: account.user.tenantID, seenHash: account.passwordHash, rehashed: rehashed,
-            event: event, deadline: origin.scope.deadline.forStatement)
-        guard let authenticatedAt = recordedAt else { throw IdentityError.invalidCredentials }
-        return try await open(sessionID, for: account, at: authenticatedAt, origin: origin)
+        if account.secondFactorDemand != .nothing {
+            guard let gate else { throw APIError(.dependencyUnavailable) }
+            guard try await gate.recognises(attempt.rememberedDevice, for: account, origin: origin) else {
+                return try await gate.demand(of: account, rehashed: rehashed, origin: origin)
+            }
+        }
+        return .signedIn(
+            try await completion.complete(account, methods: ["pwd"], rehashed: rehashed, origin: origin))
     }
 
     // MARK: - Who it is
@@ -140,49 +143,6 @@ package struct SignIn: Sendable {
                 "a failed login could not be recorded",
                 metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
         }
-    }
-
-    // MARK: - What they get
-
-    private func open(
-        _ sessionID: UUID, for account: Account, at time: Date, origin: RequestOrigin
-    ) async throws -> SignInAnswer {
-        let user = account.user.snapshot
-        let access = try tokens.mint(
-            AccessTokenGrant(
-                user: user, sessionID: sessionID, authenticatedAt: time, methods: ["pwd"],
-                mustChangePassword: account.mustChangePassword))
-        var refreshToken: String?
-        do {
-            let request = CreateSessionRequest(
-                sessionID: sessionID, user: user, methods: ["pwd"], authenticatedAt: time,
-                mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip,
-                policy: account.tenant.sessionPolicy)
-            refreshToken = try await sessions.open(request, scope: origin.scope).refreshToken
-        } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
-            // The tenant would rather have no login than one session more.
-            throw error.refusal ?? error.apiError
-        } catch {
-            logger.warning(
-                "no session could be opened: this login has an access token only",
-                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
-            try await announce(sessionID, of: account, at: time, origin: origin)
-        }
-        return SignInAnswer(
-            accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn, user: user,
-            mustChangePassword: account.mustChangePassword, degraded: refreshToken == nil)
-    }
-
-    /// Leaves word for the session service to adopt the session: so it is listed, and can be revoked.
-    private func announce(_ sessionID: UUID, of account: Account, at time: Date, origin: RequestOrigin) async throws {
-        let user = account.user
-        let event = try DomainEvent(
-            type: .sessionPending, subject: sessionID.text, tenantID: user.tenantID,
-            data: PendingSession(
-                actorID: user.id, sessionID: sessionID, roles: user.roles, methods: ["pwd"], authenticatedAt: time,
-                mustChangePassword: account.mustChangePassword, userCreatedAt: user.createdAt, ip: origin.ip,
-                userAgent: origin.userAgent, requestID: origin.scope.requestID))
-        try await repository.append(event, deadline: origin.scope.deadline.forStatement)
     }
 }
 

@@ -71,15 +71,21 @@ package struct Account: Sendable {
     package var mustChangePassword: Bool
     package var passwordChangedAt: Date
     package var tenant: Tenant
+    /// The second factors that the user has set up; empty for none.
+    package var secondFactors: [String]
+    package var mfaPolicy: MFAPolicy
 
     package init(
-        user: User, passwordHash: String, mustChangePassword: Bool, passwordChangedAt: Date, tenant: Tenant
+        user: User, passwordHash: String, mustChangePassword: Bool, passwordChangedAt: Date, tenant: Tenant,
+        secondFactors: [String] = [], mfaPolicy: MFAPolicy = MFAPolicy()
     ) {
         self.user = user
         self.passwordHash = passwordHash
         self.mustChangePassword = mustChangePassword
         self.passwordChangedAt = passwordChangedAt
         self.tenant = tenant
+        self.secondFactors = secondFactors
+        self.mfaPolicy = mfaPolicy
     }
 
     /// Whether the account may be used at all.

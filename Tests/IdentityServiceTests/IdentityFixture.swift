@@ -12,11 +12,13 @@ import TestSupport
 enum IdentityStore: String, CaseIterable, Sendable {
     case memory, postgres
 
-    func make() async throws -> any IdentityRepository { try await makeWithCodes().users }
+    typealias Users = any IdentityRepository & SecondFactorRepository & RememberedDeviceRepository
+
+    func make() async throws -> Users { try await makeWithCodes().users }
 
     /// A store, its codes, and what its outbox holds.
     func makeWithCodes() async throws -> (
-        users: any IdentityRepository, codes: any CodeRepository & EmailChangeRepository,
+        users: Users, codes: any CodeRepository & EmailChangeRepository,
         events: @Sendable () async throws -> [DomainEvent]
     ) {
         switch self {
@@ -135,4 +137,16 @@ struct FakeTokens: AccessTokenMinting {
 
 func makeOrigin() -> RequestOrigin {
     RequestOrigin(ip: "192.0.2.1", userAgent: "test", scope: RequestScope(deadline: .after(.seconds(10))))
+}
+
+extension SignInOutcome {
+    struct NotSignedIn: Error {}
+
+    /// The tokens of a login that is complete.
+    var tokens: SignInAnswer {
+        get throws {
+            guard case .signedIn(let answer) = self else { throw NotSignedIn() }
+            return answer
+        }
+    }
 }

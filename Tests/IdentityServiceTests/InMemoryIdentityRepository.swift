@@ -4,7 +4,7 @@ import Foundation
 import IdentityService
 
 /// The users of a test that needs no database. The same suite runs on it and on PostgreSQL.
-actor InMemoryIdentityRepository: IdentityRepository {
+actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, RememberedDeviceRepository {
     var tenants: [UUID: Tenant] = [
         DefaultTenant.id: Tenant(
             id: DefaultTenant.id, slug: DefaultTenant.slug, name: "default", displayName: "Default")
@@ -17,6 +17,9 @@ actor InMemoryIdentityRepository: IdentityRepository {
     private var keys: [IdentifierKind: [String: UUID]] = [:]
     var events: [DomainEvent] = []
     let now: Date
+    private var secondFactors: [UUID: SecondFactorState] = [:]
+    private var policies: [UUID: MFAPolicy] = [:]
+    private var remembered: [UUID: RememberedDevice] = [:]
 
     init(now: Date = Date()) {
         self.now = now
@@ -29,7 +32,7 @@ actor InMemoryIdentityRepository: IdentityRepository {
         guard let id = keys[identifier.kind]?[identifier.key], let account = accounts[id],
             account.user.status != .deleted
         else { return .userUnknown }
-        return .found(account)
+        return .found(complete(account))
     }
 
     func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) -> Account? {
@@ -46,6 +49,13 @@ actor InMemoryIdentityRepository: IdentityRepository {
         }
         let own = customRoles.filter { $0.tenantID == tenantID && account.user.roles.contains($0.name) }
         account.user.permissions = PermissionText.ofSuite(Set(own.flatMap(\.permissions)).sorted())
+        return complete(account)
+    }
+
+    private func complete(_ account: Account) -> Account {
+        var account = account
+        account.secondFactors = secondFactors[account.user.id]?.methods.map(\.rawValue) ?? []
+        account.mfaPolicy = policies[account.user.tenantID] ?? MFAPolicy()
         return account
     }
 
@@ -153,4 +163,57 @@ actor InMemoryIdentityRepository: IdentityRepository {
     }
 
     func append(_ event: DomainEvent, deadline: Deadline) { events.append(event) }
+
+    // MARK: - Second factors
+
+    func apply(_ states: [SecondFactorState], deadline: Deadline) -> Int {
+        var applied = 0
+        for state in states where accounts[state.userID]?.user.tenantID == state.tenantID {
+            guard secondFactors[state.userID].map({ $0.version < state.version }) ?? true else { continue }
+            secondFactors[state.userID] = state
+            if state.methods.isEmpty { remembered = remembered.filter { $0.value.userID != state.userID } }
+            applied += 1
+        }
+        return applied
+    }
+
+    func mfaPolicy(of tenantID: UUID, deadline: Deadline) -> MFAPolicy { policies[tenantID] ?? MFAPolicy() }
+
+    func setMFAPolicy(_ policy: MFAPolicy, of tenantID: UUID, event: DomainEvent, deadline: Deadline) {
+        policies[tenantID] = policy
+        events.append(event)
+    }
+
+    func replaceHash(of userID: UUID, tenantID: UUID, seenHash: String, newHash: String, deadline: Deadline) {
+        if accounts[userID]?.passwordHash == seenHash { accounts[userID]?.passwordHash = newHash }
+    }
+
+    func remember(_ device: RememberedDevice, event: DomainEvent, deadline: Deadline) {
+        let others = remembered.values.filter { $0.userID == device.userID }.sorted { $0.createdAt > $1.createdAt }
+        for other in others.dropFirst(RememberedDevice.maximumCount - 1) { remembered[other.id] = nil }
+        remembered[device.id] = device
+        events.append(event)
+    }
+
+    func use(device id: UUID, of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) -> Bool {
+        guard let device = remembered[id], device.userID == userID, device.tenantID == tenantID,
+            device.expiresAt > now
+        else { return false }
+        remembered[id]?.lastUsedAt = now
+        return true
+    }
+
+    func devices(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) -> [RememberedDevice] {
+        remembered.values.filter { $0.userID == userID && $0.tenantID == tenantID && $0.expiresAt > now }
+            .sorted { $0.createdAt > $1.createdAt }
+    }
+
+    func forget(device id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Int {
+        let gone = remembered.values.filter {
+            $0.userID == userID && $0.tenantID == tenantID && (id == nil || $0.id == id)
+        }
+        for device in gone { remembered[device.id] = nil }
+        if !gone.isEmpty { events.append(event) }
+        return gone.count
+    }
 }

@@ -28,7 +28,8 @@ struct SignInTests {
     func succeeds(identity: String) async throws {
         try await register()
         let answer = try await signIn().signIn(
-            SignInAttempt(identity: identity, password: "correct horse"), origin: makeOrigin())
+            SignInAttempt(identity: identity, password: "correct horse"), origin: makeOrigin()
+        ).tokens
         #expect(answer.accessToken == "access[member]")
         #expect(answer.refreshToken?.hasPrefix("refresh-") == true)
         #expect(!answer.degraded)
@@ -39,7 +40,8 @@ struct SignInTests {
     func degraded() async throws {
         try await register()
         let answer = try await signIn(sessions: FakeSessions(isAway: true)).signIn(
-            SignInAttempt(identity: "ann", password: "correct horse"), origin: makeOrigin())
+            SignInAttempt(identity: "ann", password: "correct horse"), origin: makeOrigin()
+        ).tokens
         #expect(answer.refreshToken == nil)
         #expect(answer.degraded)
         #expect(await repository.events.suffix(2).map(\.type) == [.loginSucceeded, .sessionPending])
@@ -82,7 +84,8 @@ struct SignInTests {
             BootstrapRequest(email: "root@example.org"), origin: makeOrigin())
         let password = try #require(made.oneTimePassword)
         let answer = try await signIn().signIn(
-            SignInAttempt(identity: "root@example.org", password: password), origin: makeOrigin())
+            SignInAttempt(identity: "root@example.org", password: password), origin: makeOrigin()
+        ).tokens
         #expect(answer.mustChangePassword)
         #expect(answer.accessToken == "access[]")
     }

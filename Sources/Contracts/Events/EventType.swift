@@ -60,6 +60,9 @@ extension EventType {
     /// A refresh was answered on the refresh token's word alone: the session service was away.
     package static let refreshDegraded = EventType(rawValue: "identity.refresh.degraded")
     package static let permissionDenied = EventType(rawValue: "identity.permission.denied")
+    package static let deviceRemembered = EventType(rawValue: "identity.device.remembered")
+    package static let deviceForgotten = EventType(rawValue: "identity.device.forgotten")
+    package static let mfaPolicyChanged = EventType(rawValue: "identity.mfa_policy.changed")
 }
 
 // MARK: - Session
@@ -89,7 +92,12 @@ extension EventType {
     package static let recoveryCodesGenerated = EventType(rawValue: "mfa.recovery_codes.generated")
     package static let recoveryCodeUsed = EventType(rawValue: "mfa.recovery_code.used")
     package static let passkeyRegistered = EventType(rawValue: "mfa.passkey.registered")
+    package static let passkeyRenamed = EventType(rawValue: "mfa.passkey.renamed")
     package static let passkeyRemoved = EventType(rawValue: "mfa.passkey.removed")
+    /// A passkey's counter fell: it may have been copied.
+    package static let passkeySuspected = EventType(rawValue: "mfa.passkey.suspected")
+    /// An administrator took a user's second factors away, so that they can set up new ones.
+    package static let mfaReset = EventType(rawValue: "mfa.reset")
     package static let profileUpdated = EventType(rawValue: "profile.updated")
     package static let profileDeleted = EventType(rawValue: "profile.deleted")
     package static let customFieldsChanged = EventType(rawValue: "profile.custom_fields.changed")

@@ -141,6 +141,7 @@ package struct StackPlan: Sendable {
             environment["PASSWORD_PEPPER"] = secrets["pepper"]
             environment["MAIL_DIRECTORY"] = layout.mailDirectory
         }
+        if role == .mfa { environment["MFA_ENCRYPTION_KEY"] = secrets["mfa-encryption"] }
         for other in ServiceRole.withDatabase {
             environment["SERVICES_\(other.rawValue.uppercased())_URL"] =
                 (1...replica.of).map { layout.url(of: other, replica: $0) }.joined(separator: ",")

@@ -103,11 +103,10 @@ extension TokenIssuer: AccessTokenMinting {
     package func mint(_ grant: AccessTokenGrant) throws -> MintedAccessToken {
         let issued = try issue(
             subject: grant.user.id, tenantID: grant.user.tenantID,
-            roles: grant.mustChangePassword ? [] : grant.user.roles, sessionID: grant.sessionID,
-            authenticatedAt: grant.authenticatedAt, methods: grant.methods,
+            roles: grant.isConfined ? [] : grant.user.roles, sessionID: grant.sessionID,
+            authenticatedAt: grant.authenticatedAt, methods: grant.methods, scope: grant.scope?.rawValue,
             mustChangePassword: grant.mustChangePassword, lifetime: grant.lifetime,
-            permissions: grant.mustChangePassword ? [] : grant.user.permissions ?? [],
-            claimsReadAt: grant.claimsReadAt)
+            permissions: grant.isConfined ? [] : grant.user.permissions ?? [], claimsReadAt: grant.claimsReadAt)
         let lifetime = issued.claims.expiresAt.timeIntervalSince(issued.claims.issuedAt)
         return MintedAccessToken(token: issued.token, expiresIn: Int(lifetime))
     }

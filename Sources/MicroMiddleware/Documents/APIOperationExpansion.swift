@@ -75,7 +75,9 @@ struct APIOperationExpansion {
         var codes: Set<ErrorCode> = [
             .badRequest, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
         ]
-        if !isPublic { codes.formUnion([.tokenInvalid, .tokenRevoked, .tokenExpired, .passwordChangeRequired]) }
+        if !isPublic {
+            codes.formUnion([.tokenInvalid, .tokenRevoked, .tokenExpired, .passwordChangeRequired, .mfaSetupRequired])
+        }
         if source["x-permission"] != nil { codes.insert(.permissionDenied) }
         if operation["requestBody"] != nil {
             codes.formUnion([.bodyTooLarge, .unsupportedMediaType, .validationFailed])

@@ -9,11 +9,15 @@ package struct AuthenticationMiddleware: RouterMiddleware {
 
     private let verify: Verify
     private let allowsPasswordChangeDue: Bool
+    private let scope: TokenScope?
 
-    /// - Parameter allowsPasswordChangeDue: Whether a user who must choose a new password first is let through.
-    package init(allowsPasswordChangeDue: Bool = false, verify: @escaping Verify) {
+    /// - Parameters:
+    ///   - allowsPasswordChangeDue: Whether a user who must choose a new password first is let through.
+    ///   - scope: What a confined token must be confined to; without it none is let through.
+    package init(allowsPasswordChangeDue: Bool = false, scope: TokenScope? = nil, verify: @escaping Verify) {
         self.verify = verify
         self.allowsPasswordChangeDue = allowsPasswordChangeDue
+        self.scope = scope
     }
 
     package func handle(
@@ -22,6 +26,9 @@ package struct AuthenticationMiddleware: RouterMiddleware {
         guard let token = Self.bearer(request.headers[.authorization]) else { throw APIError(.tokenInvalid) }
         let claims = try verify(token)
         guard allowsPasswordChangeDue || !claims.mustChangePassword else { throw APIError(.passwordChangeRequired) }
+        if let confined = claims.scope, confined != scope?.rawValue {
+            throw APIError(confined == TokenScope.mfaSetup.rawValue ? .mfaSetupRequired : .permissionDenied)
+        }
         var context = context
         context.claims = claims
         return try await next(request, context)

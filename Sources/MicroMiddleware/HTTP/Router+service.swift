@@ -21,12 +21,16 @@ extension RouterMethods<BaseRequestContext> {
     /// A group whose handlers get an ``AuthenticatedRequestContext``.
     /// - Parameter allowsPasswordChangeDue: Whether a user who must choose a new password first is let through: for the
     ///   few paths that this takes.
+    /// - Parameter scope: What a confined token may be confined to and still reach this.
     package func authenticated(
-        _ path: RouterPath = "", allowsPasswordChangeDue: Bool = false,
+        _ path: RouterPath = "", allowsPasswordChangeDue: Bool = false, scope: TokenScope? = nil,
         verify: @escaping AuthenticationMiddleware.Verify
     ) -> RouterGroup<AuthenticatedRequestContext> {
         group(path)
-            .add(middleware: AuthenticationMiddleware(allowsPasswordChangeDue: allowsPasswordChangeDue, verify: verify))
+            .add(
+                middleware: AuthenticationMiddleware(
+                    allowsPasswordChangeDue: allowsPasswordChangeDue, scope: scope, verify: verify)
+            )
             .group(context: AuthenticatedRequestContext.self)
     }
 

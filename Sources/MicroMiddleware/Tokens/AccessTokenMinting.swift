@@ -19,10 +19,15 @@ package struct AccessTokenGrant: Sendable {
     package var lifetime: Duration?
     /// When the roles were read: the token counts as issued then, so that one removed since takes the token with it.
     package var claimsReadAt: Date?
+    /// What the token is confined to; one that is confined carries no role.
+    package var scope: TokenScope?
+
+    /// Whether the token carries neither roles nor permissions: it is good for one thing only.
+    package var isConfined: Bool { mustChangePassword || scope != nil }
 
     package init(
         user: UserSnapshot, sessionID: UUID, authenticatedAt: Date, methods: [String], mustChangePassword: Bool,
-        lifetime: Duration? = nil, claimsReadAt: Date? = nil
+        lifetime: Duration? = nil, claimsReadAt: Date? = nil, scope: TokenScope? = nil
     ) {
         self.user = user
         self.sessionID = sessionID
@@ -31,7 +36,14 @@ package struct AccessTokenGrant: Sendable {
         self.mustChangePassword = mustChangePassword
         self.lifetime = lifetime
         self.claimsReadAt = claimsReadAt
+        self.scope = scope
     }
+}
+
+/// What a confined token reaches: the paths that name its scope, and no other.
+package enum TokenScope: String, Sendable, Hashable {
+    /// Setting up the second factor that the tenant requires.
+    case mfaSetup = "mfa:setup"
 }
 
 /// A token that has just been signed.

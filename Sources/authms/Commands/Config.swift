@@ -2,6 +2,7 @@ import ArgumentParser
 import AuditService
 import Gateway
 import IdentityService
+import MFAService
 import MicroMiddleware
 import SessionService
 
@@ -25,6 +26,7 @@ enum ConfigurationReference {
         ConfigurationCatalogue.Section("Cache and warm-up: identity, session, profile", WarmupConfiguration.keys),
         ConfigurationCatalogue.Section("Identity", IdentityConfiguration.keys),
         ConfigurationCatalogue.Section("Session", SessionConfiguration.keys),
+        ConfigurationCatalogue.Section("MFA", MFAConfiguration.keys),
         ConfigurationCatalogue.Section("Audit", AuditConfiguration.keys),
         gatewayConfigurationSection,
     ])

@@ -1,0 +1,66 @@
+package import Contracts
+package import Foundation
+package import MicroMiddleware
+
+/// Proving oneself anew while signed in: a second factor buys an access token with a fresh `auth_time`, for the calls that
+/// need one. The session stays as it is; its next refresh gives a token with the login's own `auth_time` again.
+package struct StepUp: Sendable {
+    let repository: any IdentityRepository
+    let gate: SecondFactorGate
+    let tokens: any AccessTokenMinting
+    let now: @Sendable () -> Date
+
+    package init(
+        repository: any IdentityRepository, gate: SecondFactorGate, tokens: any AccessTokenMinting,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.repository = repository
+        self.gate = gate
+        self.tokens = tokens
+        self.now = now
+    }
+
+    /// Opens a challenge: needed for a passkey, which answers to one.
+    package func begin(_ identity: AccessTokenClaims, origin: RequestOrigin) async throws -> SecondFactorDue {
+        try await gate.challenge(ticket(for: identity), origin: origin)
+    }
+
+    /// - Parameter challengeToken: from ``begin(_:origin:)``; without one a challenge is opened for this answer alone.
+    /// - Throws: ``IdentityError/challengeInvalid``, ``IdentityError/userUnknown``, ``IdentityError/accountDisabled``;
+    ///   what the mfa service refused with; 503 without it.
+    package func complete(
+        _ identity: AccessTokenClaims, challengeToken: String?, method: MFAMethod, code: String?,
+        credential: WebAuthnCredential?, origin: RequestOrigin
+    ) async throws -> MintedAccessToken {
+        let account = try await repository.account(
+            identity.subject, tenantID: identity.tenantID, deadline: origin.scope.deadline.forStatement)
+        guard let account else { throw IdentityError.userUnknown }
+        guard account.isUsable else { throw IdentityError.accountDisabled }
+        let challenge: UUID
+        if let challengeToken {
+            let ticket = try gate.tickets.read(challengeToken, for: .stepUp)
+            guard ticket.userID == identity.subject, ticket.tenantID == identity.tenantID else {
+                throw IdentityError.challengeInvalid
+            }
+            challenge = ticket.id
+        } else {
+            let ticket = ticket(for: identity)
+            _ = try await gate.challenge(ticket, origin: origin)
+            challenge = ticket.id
+        }
+        let request = VerifyChallengeRequest(
+            userID: identity.subject, tenantID: identity.tenantID, method: method, code: code, credential: credential,
+            ip: origin.ip, userAgent: origin.userAgent)
+        let factor = try await gate.factors.verify(challenge, request, scope: origin.scope)
+        return try tokens.mint(
+            AccessTokenGrant(
+                user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: now(),
+                methods: identity.methods + factor.methods.filter { !identity.methods.contains($0) },
+                mustChangePassword: account.mustChangePassword))
+    }
+
+    private func ticket(for identity: AccessTokenClaims) -> ChallengeTicket {
+        ChallengeTicket(
+            userID: identity.subject, tenantID: identity.tenantID, purpose: .stepUp, expiresAt: gate.tickets.expiry)
+    }
+}

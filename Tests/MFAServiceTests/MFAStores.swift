@@ -1,0 +1,68 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import Logging
+import MFAService
+import MicroMiddleware
+import Postgres
+import TestSupport
+
+/// The stores that the contract suite runs on.
+enum MFAStore: String, CaseIterable, Sendable {
+    case memory, postgres
+
+    func make() async throws -> any MFARepository & PasskeyRepository {
+        switch self {
+        case .memory: InMemoryMFARepository()
+        case .postgres: PostgresMFARepository(database: try await Self.database(), outbox: Outbox())
+        }
+    }
+
+    /// A migrated database of its own.
+    static func database() async throws -> PostgresClient {
+        let url = try await TestPostgres.shared().createDatabase()
+        let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        _ = try await PostgresMigrator(client).migrate(
+            try MigrationSet(directory: root.appending(path: "migrations/mfa").path()),
+            deadline: .after(.seconds(30)))
+        return client
+    }
+}
+
+/// A clock that stands still until it is set.
+final class ManualClock: Sendable {
+    private let time: Guarded<Date>
+
+    init(_ date: Date = Date(timeIntervalSince1970: 1_800_000_000)) {
+        time = Guarded(date)
+    }
+
+    var now: Date { time.withLock { $0 } }
+    func advance(_ seconds: Double) { time.withLock { $0 += seconds } }
+}
+
+/// An identity service that remembers what it was told, or is away.
+actor FakeIdentity: IdentityPort {
+    private(set) var states: [UUID: SecondFactorState] = [:]
+    private var isAway = false
+    private var isAllowed = true
+
+    func goAway(_ away: Bool = true) { isAway = away }
+    func allow(_ allowed: Bool) { isAllowed = allowed }
+
+    func enrolment(of userID: UUID, tenantID: UUID, scope: RequestScope) throws -> MFAEnrolment {
+        if isAway { throw APIError(.dependencyUnavailable) }
+        return MFAEnrolment(accountName: "ann@example.org", displayName: "Ann", isAllowed: isAllowed)
+    }
+
+    func tell(_ told: [SecondFactorState], scope: RequestScope) throws {
+        if isAway { throw APIError(.dependencyUnavailable) }
+        for state in told where states[state.userID].map({ $0.version < state.version }) ?? true {
+            states[state.userID] = state
+        }
+    }
+}
+
+func makeScope() -> RequestScope { RequestScope(deadline: .after(.seconds(20))) }
