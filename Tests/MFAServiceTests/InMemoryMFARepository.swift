@@ -62,7 +62,7 @@ actor InMemoryMFARepository: MFARepository, PasskeyRepository {
         guard var person = person(enrolment.userID, enrolment.tenantID), person.totp?.id == enrolment.id,
             person.totp?.enabledAt == nil || again
         else { return false }
-        person.totp?.enabledAt = person.totp?.enabledAt ?? now
+        if person.totp?.enabledAt == nil { person.totp?.enabledAt = now }
         person.lastStep = max(person.lastStep, step)
         (person.codes, person.used) = (codes, [])
         person.version += 1
