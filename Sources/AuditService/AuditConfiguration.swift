@@ -8,19 +8,29 @@ package struct AuditConfiguration: Sendable {
     /// Where copies of the signed checkpoints go.
     package var checkpointDirectory: String?
     package var keysReloadInterval: Duration
+    /// How many months of records are kept while no administrator has said; nil is for ever.
+    package var retentionMonths: Int?
 
     package init(settings: ServiceSettings) throws {
         checkpointInterval = try settings.value(.checkpointInterval)
         checkpointKeys = try settings.valueIfPresent(.checkpointKeys)
         checkpointDirectory = try settings.valueIfPresent(.checkpointDirectory)
         keysReloadInterval = try settings.value(.keysReloadInterval)
+        retentionMonths = try settings.valueIfPresent(.retentionMonths)
     }
 
     /// For the reference documentation.
     package static let keys: [ConfigurationKeySummary] = [
         ConfigurationKey<Duration>.checkpointInterval.summary, ConfigurationKey<String>.checkpointKeys.summary,
-        ConfigurationKey<String>.checkpointDirectory.summary,
+        ConfigurationKey<String>.checkpointDirectory.summary, ConfigurationKey<Int>.retentionMonths.summary,
     ]
+}
+
+extension ConfigurationKey<Int> {
+    static let retentionMonths = int(
+        "audit.retention_months", in: 12...1_200,
+        "How many whole months of audit records are kept, until PUT …/retention-policy says otherwise; for ever without."
+    )
 }
 
 extension ConfigurationKey<Duration> {

@@ -37,9 +37,12 @@ package final class AuditPartitions: Sendable {
     }
 }
 
-/// Keeps partitions ahead of time while the service runs.
+/// Keeps partitions ahead of time while the service runs, and lets go of those that the retention policy does not keep.
 struct PartitionKeeper: Service {
     let partitions: AuditPartitions
+    let retention: AuditRetention
+    /// Tells the relay of the events that dropped months leave in the outbox.
+    let wakeRelay: @Sendable () -> Void
     let logger: Logger
 
     func run() async throws {
@@ -47,6 +50,7 @@ struct PartitionKeeper: Service {
             while !Task.isCancelled {
                 do {
                     try await partitions.ensureAhead(deadline: .after(.seconds(10)))
+                    await applyRetention()
                     try await Task.sleep(for: .seconds(3_600))
                 } catch is CancellationError {
                     return
@@ -55,6 +59,19 @@ struct PartitionKeeper: Service {
                     try? await Task.sleep(for: .seconds(5))
                 }
             }
+        }
+    }
+
+    private func applyRetention() async {
+        do {
+            for gone in try await retention.apply(deadline: .after(.seconds(600))) {
+                logger.notice(
+                    "the records of a month were dropped",
+                    metadata: ["month": "\(gone.month)", "records": "\(gone.records)"])
+                wakeRelay()
+            }
+        } catch {
+            logger.warning("the retention policy cannot be applied now", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -16,6 +16,16 @@ package struct AuditQuery: Sendable, Hashable {
     package var level: AuditLevel?
     package var start: EventTime?
     package var end: EventTime?
+    /// The request that did it, as its `X-Request-Id` named it.
+    package var requestID: String?
+    package var sessionID: String?
+    /// The address that it came from, as it was recorded.
+    package var ip: String?
+    /// A text that the record says somewhere, in whatever case.
+    package var text: String?
+
+    /// The longest time that may be searched for what no index leads to: ``ip`` and ``text``.
+    package static let searchWindow = Duration.seconds(31 * 86_400)
 
     package init(tenantID: UUID) {
         self.tenantID = tenantID
@@ -37,12 +47,24 @@ package struct AuditQuery: Sendable, Hashable {
         if let level { all.append("level = \(level.rawValue)") }
         if let start { all.append("occurred_at >= \(start.date)") }
         if let end { all.append("occurred_at < \(end.date)") }
+        if let requestID { all.append("request_id = \(requestID)") }
+        if let sessionID { all.append("session_id = \(sessionID)") }
+        if let ip { all.append("ip = \(ip)") }
+        if let text {
+            all.append(
+                """
+                strpos(lower(concat_ws(' ', message, action, operator_id, target_type, target_id, user_agent, metadata)),
+                    lower(\(text))) > 0
+                """)
+        }
         return SQL(joining: all, separator: " AND ")
     }
 }
 
 extension AuditQuery {
-    /// Reads `user_id action resource_type status level start_time end_time tenant_id`.
+    /// Reads `user_id action resource_type status level start_time end_time tenant_id request_id session_id ip q`.
+    ///
+    /// `ip` and `q` look at 31 days at most: at the last ones where `start_time` is not given.
     ///
     /// - Throws: ``APIError`` 422001 naming every parameter that is wrong; 403001 when another tenant is asked for.
     package init(_ request: Request, tenantID: UUID) throws {
@@ -74,6 +96,11 @@ extension AuditQuery {
         // An unescaped plus sign in a query is a blank.
         start = parsed("start_time", "an RFC 3339 time") { EventTime($0.replacing(" ", with: "+")) }
         end = parsed("end_time", "an RFC 3339 time") { EventTime($0.replacing(" ", with: "+")) }
+        requestID = text("request_id")
+        sessionID = parsed("session_id", "a UUID") { UUID(uuidString: $0)?.text }
+        ip = parsed("ip", "an address of at most 45 characters") { $0.utf8.count <= 45 ? $0 : nil }
+        self.text = parsed("q", "2 to 100 characters long") { (2...100).contains($0.count) ? $0 : nil }
+        if ip != nil || self.text != nil { violations += limitWindow() }
         if let start, let end, end <= start {
             violations.append(Violation(field: "end_time", message: "must be after start_time"))
         }
@@ -81,5 +108,17 @@ extension AuditQuery {
         if let asked, asked != tenantID {
             throw APIError(.permissionDenied, "The records of another tenant are not yours to read.")
         }
+    }
+
+    /// Begins the search at the window's length before its end where no beginning is given.
+    private mutating func limitWindow() -> [Violation] {
+        let length = Int64(Self.searchWindow / .milliseconds(1))
+        let last = (end ?? EventTime(Date())).milliseconds
+        guard let start else {
+            self.start = EventTime(milliseconds: last - length)
+            return []
+        }
+        guard last - start.milliseconds > length else { return [] }
+        return [Violation(field: "start_time", message: "must be at most 31 days before end_time with ip or q")]
     }
 }

@@ -94,16 +94,24 @@ package struct AuditReader: Sendable {
                 ).first() ?? TenantChain(tenantID: tenantID)
             var verifier = ChainVerifier(tenantID: tenantID)
             var fault: ChainFault?
+            var dropped = DroppedLeaves(tenantID: tenantID)
+            var position: Int64 = 0
             // In parts: a stream cannot be left early without giving up its connection.
-            while fault == nil {
+            while fault == nil, position < .max {
+                let bound = try await dropped.load(beyond: position, on: connection)
                 let records = try await connection.query(
                     """
                     SELECT \(AuditRecord.columns) FROM audit_records
-                    WHERE tenant_id = \(tenantID) AND sequence > \(verifier.verified) ORDER BY sequence LIMIT 1000
+                    WHERE tenant_id = \(tenantID) AND sequence > \(position) AND sequence <= \(bound)
+                    ORDER BY sequence LIMIT 1000
                     """
                 ).decode(AuditRecord.self)
-                guard !records.isEmpty else { break }
-                for record in records where fault == nil { fault = verifier.check(record) }
+                for record in records where fault == nil {
+                    verifier.skip(&dropped, upTo: (record.link?.sequence ?? 1) - 1)
+                    fault = verifier.check(record)
+                }
+                position = records.last?.link?.sequence ?? bound
+                if records.isEmpty, fault == nil { verifier.skip(&dropped, upTo: bound) }
             }
             return ChainVerification(
                 tenantID: tenantID, verified: verifier.verified, hash: verifier.currentHash,

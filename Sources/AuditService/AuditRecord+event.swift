@@ -55,8 +55,10 @@ extension AuditRecord {
 
     private static func level(_ type: EventType, _ status: EventStatus) -> AuditLevel {
         switch type {
-        case .refreshTokenReused, .auditGapDetected, .deadLetterDiscarded: .critical
-        case .userDisabled, .userDeleted, .userLocked, .rolesChanged, .administratorCreated, .totpDisabled: .warning
+        case .refreshTokenReused, .auditGapDetected, .deadLetterDiscarded, .retentionDropped, .streamResolved: .critical
+        case .userDisabled, .userDeleted, .userLocked, .rolesChanged, .administratorCreated, .totpDisabled,
+            .retentionChanged:
+            .warning
         default: status == .failure ? .warning : .info
         }
     }

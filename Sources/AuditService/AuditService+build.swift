@@ -51,6 +51,13 @@ package func buildAuditService(
     controller.addUserRoutes(
         to: api.authenticated("admin") { [verifier = parts.verifier] in try verifier.verify($0) }
             .requiring(.usersRead))
+    let retention = RetentionController(retention: parts.retention, outbox: parts.events.outbox)
+    retention.addReadRoute(
+        to: api.authenticated("admin/audit") { [verifier = parts.verifier] in try verifier.verify($0) }
+            .requiring(.auditRead))
+    retention.addWriteRoute(
+        to: api.authenticated("admin/audit") { [verifier = parts.verifier] in try verifier.verify($0) }
+            .requiring(.auditRetention))
     controller.addOwnRoutes(
         to: api.authenticated("auth") { [verifier = parts.verifier] in try verifier.verify($0) })
     PersonalDataController(.audit, database: parts.database).addRoutes(
@@ -60,10 +67,8 @@ package func buildAuditService(
     return ServiceApplication(
         name: "audit", settings: settings, telemetry: telemetry, router: router, services: parts.services,
         health: parts.health(),
-        migration: try settings.value(.databaseMigrate)
-            ? DatabaseMigration(
-                parts.database, directory: try settings.value(.migrationsDirectory) + "/audit",
-                logger: telemetry.logger) : nil,
+        migration: try .audit(
+            settings: settings, service: parts.database.configuration, logger: telemetry.logger),
         onListening: onListening)
 }
 
@@ -77,6 +82,7 @@ private struct AuditParts {
     private let feed: RevocationFeed
     private let consumer: EventConsumer
     private let reconcilers: [StreamReconciler]
+    let retention: AuditRetention
     private let keeper: PartitionKeeper
     let checkpoints: CheckpointParts?
     let deadLetters: DeadLetterDesk
@@ -118,17 +124,21 @@ private struct AuditParts {
             session: ServiceClient(target: "session", baseURL: try settings.value(.sessionURL)) {
                 try credential.issue(for: "session")
             }, logger: logger)
+        let own = try AuditConfiguration(settings: settings)
+        retention = AuditRetention(database, configuredMonths: own.retentionMonths)
         checkpoints = try CheckpointParts(
-            try AuditConfiguration(settings: settings), database: database, outbox: events.outbox, telemetry: telemetry)
+            own, database: database, outbox: events.outbox, telemetry: telemetry)
         deadLetters = DeadLetterDesk(broker: broker, logger: logger) { event in
             try await database.query(Outbox.insertSQL(event), deadline: .after(.seconds(5)))
             events.outbox.wake()
         }
         deadLetterGauge = DeadLetterGauge(desk: deadLetters, metrics: telemetry.metrics)
-        keeper = PartitionKeeper(partitions: AuditPartitions(database), logger: logger)
+        keeper = PartitionKeeper(
+            partitions: AuditPartitions(database), retention: retention, wakeRelay: { events.outbox.wake() },
+            logger: logger)
         consumer = EventConsumer(
-            queue: EventTopology.auditQueue, configuration: broker, retries: try settings.value(.retryDelays),
-            metrics: telemetry.metrics, logger: logger
+            queue: EventTopology.auditQueue, configuration: broker, limits: try ConsumerLimits(settings: settings),
+            retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: logger
         ) { batch in
             _ = try await store.store(batch, deadline: .after(.seconds(10)))
         }

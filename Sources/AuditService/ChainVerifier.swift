@@ -47,6 +47,13 @@ package struct ChainVerifier: Sendable {
         self.tenantID = tenantID
     }
 
+    /// Steps over a record that retention has dropped, by the hash that was kept of it. Whether it was that one, the next
+    /// record and the signed roots show.
+    package mutating func skip(_ kept: [UInt8]) {
+        sequence += 1
+        hash = kept
+    }
+
     /// - Returns: what is wrong with this record; nil when it follows on.
     package mutating func check(_ record: AuditRecord) -> ChainFault? {
         guard let link = record.link else {
@@ -74,5 +81,12 @@ package struct ChainVerifier: Sendable {
         if sequence < head.sequence { return ChainFault(kind: .truncated, sequence: sequence + 1, recordID: nil) }
         if sequence > head.sequence { return ChainFault(kind: .beyondHead, sequence: head.sequence + 1, recordID: nil) }
         return hash == head.hash ? nil : ChainFault(kind: .unlinked, sequence: sequence, recordID: nil)
+    }
+}
+
+extension ChainVerifier {
+    /// Steps over dropped records, up to one.
+    mutating func skip(_ dropped: inout DroppedLeaves, upTo sequence: Int64) {
+        while verified < sequence, let kept = dropped.hash(of: verified + 1) { skip(kept) }
     }
 }

@@ -152,11 +152,12 @@ struct DeadLetterGauge: Service {
     init(desk: DeadLetterDesk, metrics: MetricsRegistry) {
         self.desk = desk
         gauges = Dictionary(
-            uniqueKeysWithValues: DeadLetterDesk.queues.map { queue in
+            uniqueKeysWithValues: DeadLetterDesk.piles.map { pile in
                 let gauge = metrics.gauge(
-                    "authms_dead_letters", help: "Messages that were given up and wait for somebody.",
-                    labels: [("queue", queue)])
-                return (queue, gauge)
+                    "authms_dead_letters",
+                    help: "Messages that were given up or reached nobody, and wait for somebody.",
+                    labels: [("queue", pile.name)])
+                return (pile.name, gauge)
             })
     }
 

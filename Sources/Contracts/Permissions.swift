@@ -8,6 +8,8 @@ package enum Permission: String, Sendable, Hashable, CaseIterable, Codable {
     case sessionsRevoke = "sessions:revoke"
     case auditRead = "audit:read"
     case auditExport = "audit:export"
+    /// Of the whole suite, not of a tenant: how long the trail is kept.
+    case auditRetention = "audit:retention"
     case tenantsRead = "tenants:read"
     case tenantsWrite = "tenants:write"
     case profilesRead = "profiles:read"

@@ -9,12 +9,18 @@ extension PostgresConfiguration {
     /// Reads `postgresql://user:password@host:port,host2:port2/database?sslmode=…` as libpq does.
     ///
     /// Understood parameters: `host` (also a socket directory), `port`, `sslmode` (disable, prefer, require,
-    /// verify-full), `sslrootcert`, `application_name`, `connect_timeout` (seconds).
+    /// verify-full), `sslrootcert`, `sslcert` and `sslkey` (both or neither), `application_name`, `connect_timeout`
+    /// (seconds). Any other of libpq's is refused by name: what is asked for and not done would be a trap.
     package init(url: String) throws(PostgresConfigurationError) {
         guard url.hasPrefix("postgresql://") || url.hasPrefix("postgres://") else {
             throw PostgresConfigurationError(description: "The database URL must start with postgresql://.")
         }
         let options = try Self.parse(url)
+        if let unknown = options.keys.filter({ !Self.understood.contains($0) }).min() {
+            throw PostgresConfigurationError(
+                description: "\(unknown) in the database URL is not understood; these parameters are: "
+                    + "\(Self.understood.sorted().joined(separator: ", ")).")
+        }
         guard let database = options["dbname"], let user = options["user"] else {
             throw PostgresConfigurationError(
                 description: "The database URL must name a user and a database: postgresql://user@host:port/database.")
@@ -22,6 +28,7 @@ extension PostgresConfiguration {
         self.init(
             endpoints: try Self.endpoints(options), database: database, user: user, password: options["password"],
             tls: try Self.tls(options))
+        clientCertificate = try Self.clientCertificate(options)
         if let name = options["application_name"] { applicationName = name }
         if let timeout = options["connect_timeout"] {
             guard let seconds = Int(timeout), (1...3_600).contains(seconds) else {
@@ -29,6 +36,24 @@ extension PostgresConfiguration {
                     description: "connect_timeout in the database URL must be a number of seconds from 1 to 3600.")
             }
             connectTimeout = .seconds(seconds)
+        }
+    }
+
+    private static let understood: Set = [
+        "host", "port", "dbname", "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey",
+        "application_name", "connect_timeout",
+    ]
+
+    private static func clientCertificate(
+        _ options: [String: String]
+    ) throws(PostgresConfigurationError) -> PostgresClientCertificate? {
+        switch (options["sslcert"], options["sslkey"]) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?):
+            return PostgresClientCertificate(certificatePath: certificate, keyPath: key)
+        default:
+            throw PostgresConfigurationError(
+                description: "sslcert and sslkey in the database URL go together: give both or neither.")
         }
     }
 

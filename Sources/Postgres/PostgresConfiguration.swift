@@ -21,6 +21,19 @@ package enum PostgresTLS: Sendable, Hashable {
     case verifyFull(rootCertificatePath: String)
 }
 
+/// Our own certificate, for a server that asks for one (libpq's `sslcert` and `sslkey`).
+package struct PostgresClientCertificate: Sendable, Hashable {
+    /// A PEM file.
+    package var certificatePath: String
+    /// A PEM file without a passphrase that nobody else may read.
+    package var keyPath: String
+
+    package init(certificatePath: String, keyPath: String) {
+        self.certificatePath = certificatePath
+        self.keyPath = keyPath
+    }
+}
+
 /// Where the database is, who we are there, and how much of it we may use.
 package struct PostgresConfiguration: Sendable {
     /// Tried in order until one accepts; more than one is a primary and its standbys, of which the writable one is taken.
@@ -30,6 +43,8 @@ package struct PostgresConfiguration: Sendable {
     /// Never printed: neither this type nor an error of the driver shows it.
     package var password: String?
     package var tls: PostgresTLS = .prefer
+    /// Shown to a server that asks for it.
+    package var clientCertificate: PostgresClientCertificate?
     /// What `pg_stat_activity` shows.
     package var applicationName: String = "authms"
     /// Connections at most; each owns a thread. 1 or more.

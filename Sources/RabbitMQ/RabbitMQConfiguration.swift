@@ -78,6 +78,9 @@ package struct RabbitMQConfiguration: Sendable, CustomStringConvertible {
             virtualHost = name.isEmpty ? "/" : name
         }
         for item in parts.queryItems ?? [] {
+            guard isEncrypted || !["cacertfile", "certfile", "keyfile", "verify"].contains(item.name) else {
+                throw invalid("\(item.name) in the RabbitMQ URL needs amqps://")
+            }
             switch (item.name, item.value) {
             case ("heartbeat", let value?):
                 guard let seconds = Int(value), (1...3_600).contains(seconds) else {
@@ -91,6 +94,9 @@ package struct RabbitMQConfiguration: Sendable, CustomStringConvertible {
             case ("verify", "verify_peer"): tls?.verifies = true
             default: throw invalid("the RabbitMQ URL has an unknown parameter \(item.name)")
             }
+        }
+        guard (tls?.clientCertificatePath == nil) == (tls?.clientKeyPath == nil) else {
+            throw invalid("certfile and keyfile in the RabbitMQ URL go together")
         }
     }
 

@@ -41,9 +41,8 @@ package func buildSessionService(
         tokens: try security.issuer(settings: settings), announcer: announcer, recent: recent, warmup: warmup,
         stall: stall, telemetry: telemetry)
     let consumer = EventConsumer(
-        queue: EventTopology.sessionQueue, configuration: broker, retries: try settings.value(.retryDelays),
-        metrics: telemetry.metrics,
-        logger: telemetry.logger
+        queue: EventTopology.sessionQueue, configuration: broker, limits: try ConsumerLimits(settings: settings),
+        retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: telemetry.logger
     ) { try await rules.identityEvents.apply($0) }
 
     let router = try Router.service(telemetry, settings: settings)

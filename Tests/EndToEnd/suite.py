@@ -29,7 +29,7 @@ def free_offset():
 
 
 class Suite:
-    def __init__(self, repository: pathlib.Path, home: pathlib.Path, options=(), replicas=1):
+    def __init__(self, repository: pathlib.Path, home: pathlib.Path, options=(), replicas=1, **settings: str):
         self.repository = repository
         self.options = list(options)
         self.home = home
@@ -42,6 +42,7 @@ class Suite:
             "AUDIT_CHECKPOINT_INTERVAL": "3s",
             "KEYS_RELOAD_INTERVAL": "500ms",
             "AUTHMS_REPLICAS": str(replicas),
+            **settings,
         }
         self.gateway = f"http://127.0.0.1:{11080 + self.offset}"
         self.process = None

@@ -25,14 +25,22 @@ def rabbitmqctl(suite, *arguments):
 
 
 @contextlib.contextmanager
-def full(suite):
-    """A broker under its memory alarm: it takes nothing from publishers, and goes on delivering."""
-    rabbitmqctl(suite, "set_vm_memory_high_watermark", "0.000001")
+def full(suite, what):
+    """A broker under an alarm of its memory or its disk: it takes nothing from publishers, and goes on delivering."""
+    command, low, usual = {
+        "memory": ("set_vm_memory_high_watermark", "0.000001", "0.4"),
+        "disk": ("set_disk_free_limit", "999TB", "50MB"),
+    }[what]
+
+    def alarms():
+        return json.loads(rabbitmqctl(suite, "status", "--formatter", "json"))["alarms"]
+
+    rabbitmqctl(suite, command, low)
     try:
-        until(lambda: "memory" in rabbitmqctl(suite, "status"), seconds=20, every=0.2, saying="the alarm is on")
+        until(lambda: what in json.dumps(alarms()), seconds=20, every=0.2, saying="the alarm is on")
         yield
     finally:
-        rabbitmqctl(suite, "set_vm_memory_high_watermark", "0.4")
+        rabbitmqctl(suite, command, usual)
 
 
 @contextlib.contextmanager
@@ -90,9 +98,10 @@ def test_a_signed_out_token_is_refused_within_two_seconds_without(faults, suite,
             refused_everywhere_soon(suite, account, http)
 
 
-def test_a_broker_that_is_full_slows_nobody_and_nothing_is_lost(suite, make_account, http):
+@pytest.mark.parametrize("what", ["memory", "disk"])
+def test_a_broker_that_is_full_slows_nobody_and_nothing_is_lost(what, suite, make_account, http):
     accounts = []
-    with full(suite):
+    with full(suite, what):
         slowest = 0.0
         for _ in range(5):
             began = time.monotonic()

@@ -5,6 +5,7 @@ import json
 import pika
 import pytest
 
+from test_broker import rabbitmqctl
 from waiting import until
 
 
@@ -52,6 +53,31 @@ def test_a_consumer_reads_its_own_queue_and_nothing_else(suite, make_account):
     assert "billing" in listed()
     suite.authms("consumers", "remove", "billing")
     until(lambda: "billing" not in listed(), saying="the consumer is gone")
+
+
+def test_on_another_broker_its_administrator_makes_the_user_with_the_commands_that_are_printed(suite, make_account):
+    """The suite's own broker by its address alone, as a stranger's would be."""
+    url = suite.env()["AMQP_URL"]
+    made = json.loads(suite.authms("consumers", "add", "elsewhere", "--amqp-url", url, "--json").stdout)
+    try:
+        for command in made["commands"]:
+            assert command[0] == "rabbitmqctl"
+            # The password, which the command would ask for.
+            arguments = [*command[1:], "pass-word"] if command[1] == "add_user" else command[1:]
+            rabbitmqctl(suite, *arguments)
+        own = f"amqp://{made['user']}:pass-word@{url.split('@')[1]}"
+        make_account()
+        with connect(own) as connection:
+            method, _, body = next(connection.channel().consume(made["queue"], inactivity_timeout=15, auto_ack=True))
+            assert method and json.loads(body)["specversion"] == "1.0"
+        refused(own, lambda channel: channel.basic_get("authms.audit"))
+        refused(own, lambda channel: channel.basic_publish("authms.events", "identity.user.updated", b"{}"))
+    finally:
+        suite.authms("consumers", "remove", "elsewhere", check=False)
+    shown = suite.authms("consumers", "add", "shown", "--amqp-url", url).stdout
+    assert "rabbitmqctl set_permissions -p '/' consumer-shown '^$' '^$' '^authms\\.consumer\\.shown$'" in shown
+    with connect(url) as connection:
+        connection.channel().queue_delete("authms.consumer.shown")
 
 
 @pytest.mark.parametrize("name", ["", "Billing", "a b", "x" * 41, "../x", "a.*"])

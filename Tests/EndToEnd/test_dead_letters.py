@@ -101,6 +101,39 @@ def test_the_same_over_the_api_for_administrators_alone(suite, auditor, account)
     assert auditor.post(f"/admin/dead-letters/{name}/retry").status_code == 404
 
 
+def test_an_event_that_no_queue_is_bound_for_is_kept_counted_and_given_to_everybody_later(suite, make_account):
+    def bound(act):
+        with pika.BlockingConnection(pika.URLParameters(suite.env()["AMQP_URL"])) as connection:
+            getattr(connection.channel(), act)("authms.audit", "authms.events", "#")
+
+    bound("queue_unbind")
+    try:
+        account = make_account()
+        account.login()
+        strays = lambda: {
+            letter["type"]: letter for letter in listed(suite).values() if letter["queue"] == "authms.unrouted"
+        }
+        stray = until(lambda: strays().get("identity.login.succeeded"), saying="the event is among the unrouted")
+        assert "no queue is bound" in stray["last_error"] and account.id in suite.authms("dlq", "show", stray["id"]).stdout
+        shown = lambda: httpx.get(f"{suite.service_url('audit')}/metrics").text
+        counted = lambda: re.search(r'\nauthms_dead_letters\{queue="authms.unrouted"\} [1-9]', shown())
+        until(counted, seconds=20, saying="the unrouted are counted")
+    finally:
+        bound("queue_bind")
+    suite.authms("dlq", "retry", "--all")
+    until(lambda: not strays(), saying="nothing is unrouted any more")
+
+    def recorded():
+        with psycopg.connect(suite.env()["AUDIT_DATABASE_URL"]) as connection:
+            rows = connection.execute(
+                "SELECT count(*) FROM audit_records WHERE action = 'identity.login.succeeded' AND operator_id = %s",
+                (account.id,),
+            )
+            return rows.fetchone()[0]
+
+    until(lambda: recorded() == 1, saying="it is in the trail, once")
+
+
 def test_every_metric_of_the_alerting_rules_is_shown_by_a_running_service(suite, repository):
     rules = YAML(typ="safe").load((repository / "configs/alerts/authms.rules.yaml").read_text())
     addresses = [suite.service_url(service) for service in ("identity", "session", "audit")] + [suite.gateway]

@@ -41,6 +41,33 @@ struct ClusterTests {
         await handle.stop()
     }
 
+    @Test("A cluster that is older than its service's role gets it with the next start, and keeps its data")
+    func addedRole() async throws {
+        let directory = try TestDirectory.make("added")
+        let old = PostgresServer.Database(name: "db", role: "owner_of_db", password: "one")
+        let before = TestServer(try server(directory, databases: [old]))
+        try await before.start()
+        let owner = before.server.url(old)
+        #expect(try await psql(owner, "CREATE TABLE kept AS SELECT 7 AS n").exit.isSuccess)
+        // As a crash would leave it.
+        await before.kill()
+
+        let new = PostgresServer.Database(
+            name: "db", role: "owner_of_db", password: "one", serviceRole: .init(name: "service_of_db", password: "two")
+        )
+        for _ in 0..<2 {
+            let handle = TestServer(try server(directory, databases: [new]))
+            try await handle.start()
+            #expect(try await psql(handle.server.ownURL, "SELECT current_user").output == "service_of_db\n")
+            #expect(try await psql(handle.server.ownerURL, "SELECT n FROM kept").output == "7\n")
+            let refused = try await psql(handle.server.ownURL, "SELECT n FROM kept")
+            #expect(refused.errors.contains("permission denied"))
+            #expect(
+                try await psql(handle.server.ownURL, "CREATE TABLE mine (n int)").errors.contains("permission denied"))
+            await handle.stop()
+        }
+    }
+
     @Test("A cluster whose initialisation was cut short is made anew; a whole one keeps its data")
     func halfInitialised() async throws {
         let directory = try TestDirectory.make("half")

@@ -98,6 +98,41 @@ struct ConnectTests {
         await server.stop()
     }
 
+    @Test("A certificate for another host is refused under verify-full, and taken where the name is not checked")
+    func wrongHostName() async throws {
+        let certificate = try await TestCertificate.make(names: "DNS:elsewhere.example.org")
+        let server = try await TestPostgres.start(certificate: certificate)
+        try await withClient(
+            on: server, { $0.tls = .verifyFull(rootCertificatePath: certificate.authorityPath) }
+        ) { client in
+            let error = await #expect(throws: PostgresError.self) { try await client.ping(deadline: .generous) }
+            #expect(error?.kind == .unavailable)
+            #expect(error?.detail.contains("127.0.0.1") == true, "\(error?.detail ?? "")")
+        }
+        try await withClient(on: server, { $0.tls = .require }) { try await $0.ping(deadline: .generous) }
+        await server.stop()
+    }
+
+    @Test("A server that asks for a client's certificate gets the one of the URL, and refuses who has none")
+    func clientCertificate() async throws {
+        let certificate = try await TestCertificate.make()
+        let server = try await TestPostgres.start(certificate: certificate, asksForCertificate: true)
+        func client(_ parameters: String) throws -> PostgresClient {
+            PostgresClient(
+                configuration: try PostgresConfiguration(
+                    url: "\(server.url)?sslmode=verify-full&sslrootcert=\(certificate.authorityPath)\(parameters)"),
+                logger: quietLogger)
+        }
+        let known = try client("&sslcert=\(certificate.certificatePath)&sslkey=\(certificate.keyPath)")
+        try await known.ping(deadline: .generous)
+        await known.close()
+        let unknown = try client("")
+        let error = await #expect(throws: PostgresError.self) { try await unknown.ping(deadline: .generous) }
+        #expect(error?.detail.contains("certificate") == true, "\(error?.detail ?? "")")
+        await unknown.close()
+        await server.stop()
+    }
+
     @Test("A database URL is read as libpq reads it")
     func url() throws {
         let configuration = try PostgresConfiguration(
@@ -118,10 +153,22 @@ struct ConnectTests {
         arguments: [
             "mysql://u:secret@h/db", "postgresql://u:secret@h:99999/db", "postgresql://u:secret@h:1/",
             "postgresql://u:secret@h/db?sslmode=verify-full", "postgresql://u:secret@h/db?sslmode=allow",
-            "postgresql://u:se%zzcret@h/db",
+            "postgresql://u:se%zzcret@h/db", "postgresql://u:secret@h/db?sslcert=/a",
+            "postgresql://u:secret@h/db?sslkey=/a",
         ])
     func badURL(url: String) {
         let error = #expect(throws: PostgresConfigurationError.self) { try PostgresConfiguration(url: url) }
+        #expect(error?.description.contains("secret") == false)
+    }
+
+    @Test(
+        "A parameter of libpq's that we do not understand is refused by its name",
+        arguments: ["options", "hostaddr", "sslpassword", "channel_binding", "target_session_attrs", "service"])
+    func unknownParameter(name: String) {
+        let error = #expect(throws: PostgresConfigurationError.self) {
+            try PostgresConfiguration(url: "postgresql://u:secret@h/db?\(name)=any")
+        }
+        #expect(error?.description.hasPrefix("\(name) in the database URL is not understood") == true)
         #expect(error?.description.contains("secret") == false)
     }
 }

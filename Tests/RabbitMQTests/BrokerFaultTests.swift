@@ -52,6 +52,12 @@ private final class Confirmed: Sendable {
         let distrustful = RabbitMQAdmin(configuration: configuration, logger: silence)
         let unknown = await #expect(throws: RabbitMQError.self) { try await distrustful.ping(deadline: .generous) }
         #expect(unknown?.kind == .tls)
+        // The same broker by another name than its certificate bears.
+        configuration.tls = RabbitMQConfiguration.TLS(rootCertificatePath: authorityPath)
+        configuration.host = "127.1"
+        let misled = RabbitMQAdmin(configuration: configuration, logger: silence)
+        let mismatch = await #expect(throws: RabbitMQError.self) { try await misled.ping(deadline: .generous) }
+        #expect(mismatch?.kind == .tls)
         configuration.tls = RabbitMQConfiguration.TLS(verifies: false)
         let careless = RabbitMQAdmin(configuration: configuration, logger: silence)
         try await careless.ping(deadline: .generous)

@@ -2,7 +2,7 @@ import ConnectionKit
 import Foundation
 package import LocalStack
 
-/// A certificate for `localhost` and 127.0.0.1, and the authority that signed it, both made for this test by `openssl`.
+/// A certificate for `localhost` and 127.0.0.1 unless it is made for other names, and the authority that signed it, both made for this test by `openssl`.
 package struct TestCertificate: Sendable {
     /// Where the files of one server lie.
     package struct Files: Sendable {
@@ -13,18 +13,23 @@ package struct TestCertificate: Sendable {
 
     /// The authority's certificate, for clients to trust.
     package let authorityPath: String
+    /// The certificate and its key, for a client that shows them.
+    package var certificatePath: String { "\(directory)/server.crt" }
+    package var keyPath: String { "\(directory)/server.key" }
     private let directory: String
 
     /// Makes an authority and a certificate, both with P-256 keys.
-    package static func make() async throws -> TestCertificate {
+    ///
+    /// - Parameter names: whom it is for, as OpenSSL's `subjectAltName` lists them.
+    package static func make(names: String = "DNS:localhost,IP:127.0.0.1") async throws -> TestCertificate {
         let directory = try TestDirectory.make("certificate")
         let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         try await openssl(
             ["req", "-x509", "-days", "2", "-subj", "/CN=authms test authority", "-keyout", "ca.key", "-out", "ca.crt"]
                 + curve, in: directory)
         try await openssl(
-            ["req", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"] + curve, in: directory)
-        try "subjectAltName=DNS:localhost,IP:127.0.0.1\n".write(
+            ["req", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"] + curve, in: directory)
+        try "subjectAltName=\(names)\n".write(
             toFile: "\(directory)/names", atomically: true, encoding: .utf8)
         try await openssl(
             [

@@ -22,8 +22,9 @@ package final class TestPostgres: Sendable {
     /// - Parameters:
     ///   - settings: `postgresql.conf` settings over the defaults; `fsync` is off.
     ///   - certificate: with it the server speaks TLS as well.
+    ///   - asksForCertificate: whether clients must show one of the same authority, besides their password.
     package static func start(
-        settings: [String: String] = [:], certificate: TestCertificate? = nil
+        settings: [String: String] = [:], certificate: TestCertificate? = nil, asksForCertificate: Bool = false
     ) async throws -> TestPostgres {
         let directory = try TestDirectory.make("postgres")
         var all = ["fsync": "off", "full_page_writes": "off", "max_connections": "200"]
@@ -33,6 +34,13 @@ package final class TestPostgres: Sendable {
             all["ssl"] = "on"
             all["ssl_cert_file"] = files.certificate
             all["ssl_key_file"] = files.key
+            if asksForCertificate {
+                all["ssl_ca_file"] = files.authority
+                all["hba_file"] = "\(directory)/hba.conf"
+                try Files.write(
+                    "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n", to: "\(directory)/hba.conf",
+                    permissions: 0o644)
+            }
         }
         let server = TestPostgres(
             PostgresServer(

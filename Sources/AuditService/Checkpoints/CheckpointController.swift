@@ -47,7 +47,7 @@ package struct CheckpointController: Sendable {
             let second = try await checkpoint(treeSize: try Self.number("second", of: request), context).treeSize
             guard first <= second else { throw APIError.invalid("first", "must not be above second") }
             let ranges = MerkleTree.consistencyRanges(from: first, to: second)
-            return Envelope(MerkleProofView(first: first, size: second, path: try await roots(ranges, second, context)))
+            return Envelope(MerkleProofView(first: first, size: second, path: try await roots(ranges, context)))
         }
         let record = try await record(request, context)
         guard let sequence = record.link?.sequence else { throw APIError(.notFound) }
@@ -57,7 +57,7 @@ package struct CheckpointController: Sendable {
                 .conflict, "Record \(sequence) is not signed for yet: the tree has \(size). Try again in a minute.")
         }
         let ranges = MerkleTree.inclusionRanges(of: sequence - 1, in: size)
-        return Envelope(MerkleProofView(record, size: size, path: try await roots(ranges, size, context)))
+        return Envelope(MerkleProofView(record, size: size, path: try await roots(ranges, context)))
     }
 
     private func record(_ request: Request, _ context: AuthenticatedRequestContext) async throws -> AuditRecord {
@@ -88,10 +88,10 @@ package struct CheckpointController: Sendable {
     }
 
     private func roots(
-        _ ranges: [Range<Int64>], _ size: Int64, _ context: AuthenticatedRequestContext
+        _ ranges: [Range<Int64>], _ context: AuthenticatedRequestContext
     ) async throws -> [String] {
         let roots = try await store.roots(
-            of: ranges, tenantID: context.identity.tenantID, size: size, deadline: context.deadline)
+            of: ranges, tenantID: context.identity.tenantID, deadline: context.deadline)
         guard let roots else { throw APIError(.conflict, "The trail has a hole: run authms audit verify.") }
         return roots.map { Hex.text($0) }
     }

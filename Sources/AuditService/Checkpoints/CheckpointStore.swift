@@ -61,11 +61,15 @@ package struct CheckpointStore: Sendable {
                 frontier = read
             }
             guard try await hasNews(tenantID, after: frontier.size, on: connection) else { return nil }
-            let head = try await grow(&frontier, tenantID, from: last?.chainHash ?? StreamLink.genesis, on: connection)
+            let growth = try await grow(
+                &frontier, tenantID, from: last?.chainHash ?? StreamLink.genesis, on: connection)
             let checkpoint = try Checkpoint(
-                tenantID: tenantID, treeSize: frontier.size, rootHash: frontier.root, chainHash: head, signedAt: now(),
-                ring: ring)
+                tenantID: tenantID, treeSize: frontier.size, rootHash: frontier.root, chainHash: growth.head,
+                signedAt: now(), ring: ring)
             try await connection.query(Self.insertSQL(checkpoint, frontier: frontier.bytes))
+            if !growth.blocks.isEmpty {
+                try await connection.query(Self.insertSQL(blocks: growth.blocks, of: tenantID))
+            }
             try await connection.query(Outbox.insertSQL(try Self.event(checkpoint)))
             return checkpoint
         }
@@ -85,14 +89,31 @@ package struct CheckpointStore: Sendable {
         return try row.map { (try $0.decode("statement"), try $0.decode("tree_size")) }
     }
 
-    /// The roots of ranges of a tenant's leaves, read in one pass; nil when a leaf is missing.
+    /// The roots of ranges of a tenant's leaves; nil when a leaf is missing. Reads a row for each 1,024 leaves and some
+    /// thousand leaves at most, where the blocks are there: a trail that is older than they are is read leaf by leaf.
     package func roots(
-        of ranges: [Range<Int64>], tenantID: UUID, size: Int64, deadline: Deadline
+        of ranges: [Range<Int64>], tenantID: UUID, deadline: Deadline
     ) async throws -> [MerkleTree.Hash]? {
         try await database.withConnection(deadline: deadline) { connection in
-            var roots = MerkleRanges(ranges)
-            try await connection.stream(Self.leavesSQL(tenantID, after: 0, limit: Int(size))) { row in
-                roots.add(try row.decode([UInt8].self, "hash"), at: try row.decode(Int64.self, "sequence") - 1)
+            var roots = MerkleRanges(ranges, usesBlocks: true)
+            for blocks in roots.blocks {
+                try await connection.stream(
+                    """
+                    SELECT block, root FROM audit_tree_blocks
+                    WHERE tenant_id = \(tenantID) AND block >= \(blocks.lowerBound) AND block < \(blocks.upperBound)
+                    ORDER BY block
+                    """
+                ) { row in
+                    roots.add(block: try row.decode("root"), at: try row.decode("block"))
+                }
+            }
+            if !roots.hasAllBlocks { roots = MerkleRanges(ranges) }
+            for leaves in roots.leaves {
+                try await TenantLeaves(tenantID: tenantID).read(
+                    after: leaves.lowerBound, upTo: leaves.upperBound, on: connection
+                ) { sequence, hash in
+                    roots.add(hash, at: sequence - 1)
+                }
             }
             return roots.roots
         }
@@ -130,21 +151,29 @@ package struct CheckpointStore: Sendable {
         return !rows.isEmpty
     }
 
-    /// - Returns: the chain's hash at the tree's new end.
+    /// - Returns: the chain's hash at the tree's new end, and the blocks that are complete now.
     private func grow(
         _ frontier: inout MerkleFrontier, _ tenantID: UUID, from start: [UInt8], on connection: PostgresConnection
-    ) async throws -> [UInt8] {
+    ) async throws -> (head: [UInt8], blocks: [(number: Int64, root: MerkleTree.Hash)]) {
         var grown = frontier
         var head = start
+        var blocks: [(number: Int64, root: MerkleTree.Hash)] = []
         try await connection.stream(Self.leavesSQL(tenantID, after: frontier.size, limit: Self.maximumStep)) { row in
             guard try row.decode(Int64.self, "sequence") == grown.size + 1,
                 try row.decode([UInt8].self, "previous_hash") == head
             else { throw CheckpointError.brokenChain(tenantID: tenantID, sequence: grown.size + 1) }
             head = try row.decode([UInt8].self, "hash")
-            grown.append(head)
+            if let root = grown.append(head) { blocks.append((grown.size / MerkleTree.blockSize - 1, root)) }
         }
         frontier = grown
-        return head
+        return (head, blocks)
+    }
+
+    private static func insertSQL(blocks: [(number: Int64, root: MerkleTree.Hash)], of tenantID: UUID) -> SQL {
+        """
+        INSERT INTO audit_tree_blocks (tenant_id, block, root)
+        SELECT \(tenantID), * FROM unnest(\(blocks.map(\.number)), \(blocks.map(\.root)))
+        """
     }
 
     private static func leavesSQL(_ tenantID: UUID, after size: Int64, limit: Int) -> SQL {

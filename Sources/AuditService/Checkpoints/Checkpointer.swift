@@ -48,6 +48,22 @@ struct Checkpointer: Service {
     }
 }
 
+/// The copies of a tenant's statements, one after the other: constant memory.
+package struct CopyReader {
+    private var lines: LineReader
+
+    init(_ lines: LineReader) {
+        self.lines = lines
+    }
+
+    /// The next statement; nil at the end.
+    ///
+    /// - Throws: ``ExportError`` for a line that is too long, or what reading fails with.
+    package mutating func next() throws -> String? {
+        try lines.next().map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
 /// Copies of the signed statements as lines of a file for each tenant, in a directory that is not the database's: best on
 /// another machine, or gathered from there.
 package struct CheckpointCopies: Sendable {
@@ -73,11 +89,9 @@ package struct CheckpointCopies: Sendable {
         try file.synchronize()
     }
 
-    /// The statements of a tenant, in the order in which they were signed; none when there is no file.
-    package func statements(of tenantID: UUID) throws -> [String] {
-        let path = path(of: tenantID)
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
-        return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+    /// Reads the statements of a tenant, in the order in which they were signed; nil when there is no file.
+    package func reader(of tenantID: UUID) -> CopyReader? {
+        LineReader(path: path(of: tenantID)).map(CopyReader.init)
     }
 
     /// The tenants that have a file.

@@ -4,6 +4,10 @@ import Crypto
 package enum MerkleTree {
     package typealias Hash = [UInt8]
 
+    /// Perfect subtrees of so many leaves are remembered: 1,024.
+    package static let blockLevel = 10
+    package static let blockSize = Int64(1) << blockLevel
+
     /// The root of a tree without leaves.
     package static let empty: Hash = Array(SHA256.hash(data: [UInt8]()))
 
@@ -90,48 +94,41 @@ package struct MerkleFrontier: Sendable, Hashable {
 
     package var bytes: [UInt8] { peaks.flatMap(\.self) }
 
-    package mutating func append(_ data: [UInt8]) {
-        var hash = MerkleTree.leaf(data)
-        var rest = size
+    /// - Returns: the root of the perfect subtree of ``MerkleTree/blockSize`` leaves that is complete with this one.
+    @discardableResult
+    package mutating func append(_ data: [UInt8]) -> MerkleTree.Hash? {
+        carry(MerkleTree.leaf(data), level: 0)
+    }
+
+    /// Appends ``MerkleTree/blockSize`` leaves, of which the root is known.
+    ///
+    /// - Precondition: `size` is a multiple of that.
+    package mutating func append(block root: MerkleTree.Hash) {
+        precondition(size % MerkleTree.blockSize == 0, "a block begins where one ends")
+        carry(root, level: MerkleTree.blockLevel)
+    }
+
+    @discardableResult
+    private mutating func carry(_ root: MerkleTree.Hash, level: Int) -> MerkleTree.Hash? {
+        var hash = root
+        var level = level
+        var rest = size >> level
+        let added = Int64(1) << level
+        var block: MerkleTree.Hash?
         while rest & 1 == 1, let left = peaks.popLast() {
             hash = MerkleTree.node(left, hash)
             rest >>= 1
+            level += 1
+            if level == MerkleTree.blockLevel { block = hash }
         }
         peaks.append(hash)
-        size += 1
+        size += added
+        return block
     }
 
     package var root: MerkleTree.Hash {
         guard var hash = peaks.last else { return MerkleTree.empty }
         for left in peaks.dropLast().reversed() { hash = MerkleTree.node(left, hash) }
         return hash
-    }
-}
-
-/// The roots of several ranges of leaves, from one pass over the leaves in their order.
-package struct MerkleRanges: Sendable {
-    private let ranges: [Range<Int64>]
-    private var frontiers: [MerkleFrontier]
-    private let order: [Int]
-    private var position = 0
-
-    /// - Parameter ranges: disjoint and not empty, in any order.
-    package init(_ ranges: [Range<Int64>]) {
-        self.ranges = ranges
-        frontiers = ranges.map { _ in MerkleFrontier() }
-        order = ranges.indices.sorted { ranges[$0].lowerBound < ranges[$1].lowerBound }
-    }
-
-    /// Takes the next leaf; the indices rise by one from 0.
-    package mutating func add(_ data: [UInt8], at index: Int64) {
-        while position < order.count, ranges[order[position]].upperBound <= index { position += 1 }
-        guard position < order.count, ranges[order[position]].contains(index) else { return }
-        frontiers[order[position]].append(data)
-    }
-
-    /// The roots in the order of the ranges; nil when leaves were missing.
-    package var roots: [MerkleTree.Hash]? {
-        guard zip(ranges, frontiers).allSatisfy({ Int64($0.count) == $1.size }) else { return nil }
-        return frontiers.map(\.root)
     }
 }

@@ -8,7 +8,8 @@ package import Postgres
 package struct TrailFault: Sendable, Hashable, Codable {
     /// `altered`, `missing`, `unlinked`, `truncated`, `beyondHead` as ``ChainFault/Kind``; `inserted`, `reordered` and
     /// `misplaced` (in another month's partition) where the trail tells so much; `rewritten` where the records no
-    /// longer make a tree that was signed; `checkpointForged`, `checkpointReplaced`, `checkpointRemoved`.
+    /// longer make a tree that was signed; `checkpointForged`, `checkpointReplaced`, `checkpointRemoved`;
+    /// `droppedUnaccounted` where records are gone as if by the retention policy, and the trail does not tell of it.
     package var kind: String
     package var tenantID: String
     /// The first record that is not as it was written; of a rewritten chain, the first that may not be.
@@ -33,6 +34,8 @@ package struct TrailVerification: Sendable, Hashable, Codable {
     package var tenantID: String
     /// How many records from the first are as they were written.
     package var records: Int64
+    /// Of those, how many the retention policy has dropped: their hashes are there, and what was signed holds over them.
+    package var dropped: Int64
     /// How many signed checkpoints they agree with.
     package var checkpoints: Int
     /// Of those, how many were found in a copy too.
@@ -41,7 +44,7 @@ package struct TrailVerification: Sendable, Hashable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case tenantID = "tenant_id"
-        case records, checkpoints, copies, faults
+        case records, dropped, checkpoints, copies, faults
     }
 }
 
@@ -77,51 +80,63 @@ package struct TrailVerifier: Sendable {
         try await database.withConnection(deadline: deadline) { connection in
             // Records, head and checkpoints as of one moment, while others are written.
             try await connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            var signed = try await SignedTrail(tenantID: tenantID, ring: ring, connection: connection)
-            signed.compare(with: try copies?.statements(of: tenantID) ?? [], ring: ring)
             let head: TenantChain =
                 try await connection.query(
                     "SELECT tenant_id, sequence, hash FROM audit_chains WHERE tenant_id = \(tenantID)"
                 ).first() ?? TenantChain(tenantID: tenantID)
-            var chain = ChainVerifier(tenantID: tenantID)
-            var frontier = MerkleFrontier()
-            var fault: ChainFault?
-            var diagnosis: TrailDiagnosis?
+            var reading = TrailReading(
+                head: head, partitions: try await TrailPartitions(connection),
+                signed: SignedTrail(tenantID: tenantID, ring: ring, copies: copies?.reader(of: tenantID)),
+                progress: progress)
+            do {
+                try await read(&reading, tenantID, on: connection)
+                try await connection.query("COMMIT")
+            } catch is TrailReading.FirstFault {
+                // Found: the rest is not read, and the connection with it is gone.
+            }
+            return try await conclude(reading)
+        }
+    }
+
+    /// Window by window: the records of one are a single stream.
+    private func read(
+        _ reading: inout TrailReading, _ tenantID: UUID, on connection: PostgresConnection
+    ) async throws {
+        var position = Int64.min
+        while position < .max {
+            let bound = try await reading.load(beyond: position, on: connection)
+            var window = reading
             do {
                 try await connection.stream(
                     """
-                    SELECT \(AuditRecord.columns), tableoid::regclass::text AS partition FROM audit_records
-                    WHERE tenant_id = \(tenantID) ORDER BY sequence
+                    SELECT \(AuditRecord.columns), tableoid::bigint AS partition FROM audit_records
+                    WHERE tenant_id = \(tenantID) AND sequence > \(position) AND sequence <= \(bound)
+                    ORDER BY sequence
                     """
                 ) { row in
-                    let record = try AuditRecord(row: row)
-                    let before = chain
-                    fault = chain.check(record)
-                    if fault != nil {
-                        diagnosis = TrailDiagnosis(record, after: before, head: head)
-                        throw FirstFault()
-                    }
-                    let partition: String = try row.decode("partition")
-                    guard partition.hasSuffix(AuditPartitions.name(of: record.occurredAt)) else {
-                        diagnosis = TrailDiagnosis(record, in: partition)
-                        throw FirstFault()
-                    }
-                    frontier.append(chain.currentHash)
-                    signed.reached(frontier, chainHash: chain.currentHash)
-                    if frontier.size % 10_000 == 0 { progress(frontier.size) }
+                    try window.take(row)
                 }
-                try await connection.query("COMMIT")
-            } catch is FirstFault {
-                // Found: the rest is not read, and the connection with it is gone.
+            } catch {
+                reading = window
+                throw error
             }
-            if let diagnosis {
-                signed.add(try await diagnosis.fault(fault, others: others(at: diagnosis.record)))
-            } else if let found = chain.finish(head: head) {
-                signed.add(found)
-            }
-            signed.finish(records: chain.verified)
-            return signed.result(records: chain.verified)
+            window.skipDropped(upTo: bound)
+            reading = window
+            position = bound
         }
+        guard reading.droppedCount > 0 else { return }
+        for fault in try await DroppedMonths.unaccounted(of: tenantID, on: connection) { reading.signed.add(fault) }
+    }
+
+    private func conclude(_ reading: TrailReading) async throws -> TrailVerification {
+        var signed = reading.signed
+        if let diagnosis = reading.diagnosis {
+            signed.add(try await diagnosis.fault(reading.fault, others: others(at: diagnosis.record)))
+        } else if let found = reading.chain.finish(head: reading.head) {
+            signed.add(found)
+        }
+        signed.finish(records: reading.chain.verified)
+        return signed.result(records: reading.chain.verified, dropped: reading.droppedCount)
     }
 
     /// Further records that claim the place of this one.
@@ -134,6 +149,4 @@ package struct TrailVerifier: Sendable {
             """, deadline: .after(.seconds(30))
         ).column("id")
     }
-
-    private struct FirstFault: Error {}
 }

@@ -34,6 +34,19 @@ package struct AuditExporter: Sendable {
         ).decode()
     }
 
+    /// What is kept of the tenant's records that the retention policy has dropped: the next runs of hashes.
+    package func dropped(
+        of tenant: UUID, after sequence: Int64, upTo head: Int64, deadline: Deadline
+    ) async throws -> [DroppedRun] {
+        try await database.query(
+            """
+            SELECT tenant_id, first_sequence, hashes FROM audit_dropped_leaves
+            WHERE tenant_id = \(tenant) AND first_sequence > \(sequence) AND first_sequence <= \(head)
+            ORDER BY first_sequence LIMIT 50
+            """, deadline: deadline
+        ).decode()
+    }
+
     /// The statements of the tenant's next signed checkpoints over more than `size` and at most `head` records.
     package func checkpoints(
         of tenant: UUID, after size: Int64, upTo head: Int64, deadline: Deadline

@@ -67,6 +67,9 @@ package struct ExportController: Sendable {
         if format == .csv { try await writer.write(ByteBuffer(string: CSV.row(CSV.header))) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // A part proves nothing of what was left out: only the whole comes with what it is verified by.
+        let isVerifiable = format == .ndjson && query == AuditQuery(tenantID: query.tenantID)
+        if isVerifiable { try await writeDropped(query.tenantID, head: head, exporter, encoder, to: &writer) }
         var last: Int64 = 0
         while true {
             let records = try await exporter.records(
@@ -84,8 +87,7 @@ package struct ExportController: Sendable {
             }
             try await writer.write(buffer)
         }
-        // A part proves nothing of what was left out, so only the whole comes with its checkpoints.
-        guard format == .ndjson, query == AuditQuery(tenantID: query.tenantID) else { return }
+        guard isVerifiable else { return }
         var size: Int64 = 0
         while true {
             let signed = try await exporter.checkpoints(
@@ -94,6 +96,25 @@ package struct ExportController: Sendable {
             size = newest
             var buffer = ByteBuffer()
             for checkpoint in signed { buffer.writeString("{\"checkpoint\":\"\(checkpoint.statement)\"}\n") }
+            try await writer.write(buffer)
+        }
+    }
+
+    /// What is left of the records that the retention policy has dropped, before the records.
+    private static func writeDropped(
+        _ tenantID: UUID, head: Int64, _ exporter: AuditExporter, _ encoder: JSONEncoder,
+        to writer: inout any ResponseBodyWriter
+    ) async throws {
+        var last: Int64 = 0
+        while true {
+            let runs = try await exporter.dropped(of: tenantID, after: last, upTo: head, deadline: .after(.seconds(10)))
+            guard let newest = runs.last else { return }
+            last = newest.firstSequence
+            var buffer = ByteBuffer()
+            for run in runs {
+                buffer.writeBytes(try encoder.encode(["dropped": run]))
+                buffer.writeString("\n")
+            }
             try await writer.write(buffer)
         }
     }

@@ -19,55 +19,49 @@ package struct ExportVerifier: Sendable {
     /// - Throws: ``ExportError`` when the file is no export, or does not begin with a tenant's first record: what was
     ///   filtered proves nothing of what was left out.
     package func verify(path: String) throws -> TrailVerification {
-        guard var lines = LineReader(path: path), var checkpoints = LineReader(path: path) else {
-            throw ExportError("\(path) is not there or may not be read.")
+        guard var lines = LineReader(path: path), let checkpoints = LineReader(path: path),
+            let start = LineReader(path: path)
+        else { throw ExportError("\(path) is not there or may not be read.") }
+        let dropped = try DroppedLines(start)
+        var number = 0
+        func next() throws -> AuditRecord? {
+            while let line = try lines.next() {
+                number += 1
+                if Self.statement(line) == nil, !DroppedLines.isOne(line) { return try Self.record(line, path, number) }
+            }
+            return nil
         }
-        guard let line = try lines.next() else { throw ExportError("\(path) is empty.") }
-        var record: AuditRecord? = try Self.record(line, path, 1)
-        guard let tenant = record?.tenantID, record?.link?.sequence == 1 else {
+        var record = try next()
+        guard let tenant = record?.tenantID ?? dropped.tenantID else { throw ExportError("\(path) is empty.") }
+        var reading = ExportReading(tenant, dropped: dropped, checkpoints: checkpoints, ring: ring)
+        try reading.start()
+        try reading.skipDropped(before: record)
+        guard reading.chain.verified > 0 || record?.link?.sequence == 1 else {
             throw ExportError("\(path) does not begin with record 1: only a whole export can be verified.")
         }
-        var chain = ChainVerifier(tenantID: tenant)
-        var tree = MerkleFrontier()
-        var result = TrailVerification(tenantID: tenant.text, records: 0, checkpoints: 0, copies: 0, faults: [])
-        var next = try nextCheckpoint(&checkpoints, tenant, &result)
-        var number = 1
-        while let current = record, result.faults.isEmpty {
-            let before = chain
-            record = nil
-            while record == nil, let line = try lines.next() {
-                number += 1
-                if Self.statement(line) == nil { record = try Self.record(line, path, number) }
-            }
-            if let fault = chain.check(current) {
-                let others = record.map { $0.link?.sequence == current.link?.sequence ? [$0.id] : [] } ?? []
-                result.faults.append(
-                    TrailDiagnosis(current, after: before, head: TenantChain(tenantID: tenant)).fault(
-                        fault, others: others))
-                break
-            }
-            tree.append(chain.currentHash)
-            while let checkpoint = next, checkpoint.treeSize <= tree.size, result.faults.isEmpty {
-                compare(checkpoint, tree, chain, &result)
-                next = try nextCheckpoint(&checkpoints, tenant, &result)
-            }
+        while let current = record, reading.result.faults.isEmpty {
+            record = try next()
+            try reading.take(current, before: record)
         }
-        result.records = chain.verified
-        if let checkpoint = next, result.faults.isEmpty {
-            result.faults.append(
-                Self.fault(
-                    "truncated", tenant, chain.verified + 1, expected: "\(checkpoint.treeSize) records, as was signed",
-                    found: "\(chain.verified)"))
-        }
-        if result.faults.isEmpty { try anchor(tenant, chain, &result) }
+        if reading.result.faults.isEmpty { try reading.skipDropped(before: nil) }
+        var result = reading.finish()
+        if result.faults.isEmpty { try anchor(tenant, reading.chain, &result) }
         return result
     }
 
     /// An export that nobody has signed for proves that it hangs together, and not that it is whole.
     private func anchor(_ tenant: UUID, _ chain: ChainVerifier, _ result: inout TrailVerification) throws {
-        let kept = try copies?.statements(of: tenant).compactMap { try? Checkpoint(statement: $0, ring: ring) } ?? []
-        result.copies = kept.count { $0.treeSize <= chain.verified }
-        if let beyond = kept.max(by: { $0.treeSize < $1.treeSize }), beyond.treeSize > chain.verified {
+        var reader = copies?.reader(of: tenant)
+        var beyond: Checkpoint?
+        while let statement = try reader?.next() {
+            guard let copy = try? Checkpoint(statement: statement, ring: ring) else { continue }
+            if copy.treeSize <= chain.verified {
+                result.copies += 1
+            } else if copy.treeSize > beyond?.treeSize ?? 0 {
+                beyond = copy
+            }
+        }
+        if let beyond {
             result.faults.append(
                 Self.fault(
                     "truncated", tenant, chain.verified + 1,
@@ -80,37 +74,7 @@ package struct ExportVerifier: Sendable {
         }
     }
 
-    private func compare(
-        _ checkpoint: Checkpoint, _ tree: MerkleFrontier, _ chain: ChainVerifier, _ result: inout TrailVerification
-    ) {
-        guard checkpoint.rootHash == tree.root, checkpoint.chainHash == chain.currentHash else {
-            result.faults.append(
-                Self.fault(
-                    "rewritten", checkpoint.tenantID, checkpoint.treeSize,
-                    expected: "the signed root \(Hex.text(checkpoint.rootHash))", found: Hex.text(tree.root)))
-            return
-        }
-        result.checkpoints += 1
-    }
-
-    private func nextCheckpoint(
-        _ lines: inout LineReader, _ tenant: UUID, _ result: inout TrailVerification
-    ) throws -> Checkpoint? {
-        while let line = try lines.next() {
-            guard let statement = Self.statement(line) else { continue }
-            if let checkpoint = try? Checkpoint(statement: statement, ring: ring), checkpoint.tenantID == tenant {
-                return checkpoint
-            }
-            result.faults.append(
-                Self.fault(
-                    "checkpointForged", tenant, 0, expected: "a signature of a known key over this tenant's tree",
-                    found: "another"))
-            return nil
-        }
-        return nil
-    }
-
-    private static func fault(
+    static func fault(
         _ kind: String, _ tenant: UUID, _ sequence: Int64, expected: String, found: String
     ) -> TrailFault {
         TrailFault(
@@ -120,7 +84,7 @@ package struct ExportVerifier: Sendable {
     }
 
     /// The statement, if the line is a checkpoint's.
-    private static func statement(_ line: [UInt8]) -> String? {
+    static func statement(_ line: [UInt8]) -> String? {
         guard line.starts(with: Array(#"{"checkpoint":"#.utf8)) else { return nil }
         return (try? JSONDecoder().decode([String: String].self, from: Data(line)))?["checkpoint"]
     }

@@ -110,6 +110,10 @@ extension EventType {
     package static let auditExported = EventType(rawValue: "audit.log.exported")
     /// Its `data` holds the signed statement.
     package static let checkpointSigned = EventType(rawValue: "audit.checkpoint.signed")
+    package static let retentionChanged = EventType(rawValue: "audit.retention.changed")
+    /// Its subject is the month: `2024-10`.
+    package static let retentionDropped = EventType(rawValue: "audit.retention.dropped")
+    package static let streamResolved = EventType(rawValue: "audit.stream.resolved")
     package static let auditGapDetected = EventType(rawValue: "audit.stream.gap_detected")
     package static let auditGapHealed = EventType(rawValue: "audit.stream.gap_healed")
     package static let deadLetterRetried = EventType(rawValue: "audit.dead_letter.retried")

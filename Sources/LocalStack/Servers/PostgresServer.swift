@@ -10,16 +10,29 @@ import Foundation
 /// A private PostgreSQL cluster: one directory, one port, TCP on 127.0.0.1 only (a Unix socket's path would limit how
 /// deep a checkout may lie), passwords by SCRAM.
 package struct PostgresServer: LocalServer {
-    /// A database with the one role that may open it.
+    /// A database with the role that owns it and, where what works in it should own nothing, a second one.
     package struct Database: Sendable {
         package let name: String
         package let role: String
         package let password: String
+        /// May open the database; what it may do there the owner says.
+        package let serviceRole: Login?
 
-        package init(name: String, role: String, password: String) {
+        package struct Login: Sendable {
+            package let name: String
+            package let password: String
+
+            package init(name: String, password: String) {
+                self.name = name
+                self.password = password
+            }
+        }
+
+        package init(name: String, role: String, password: String, serviceRole: Login? = nil) {
             self.name = name
             self.role = role
             self.password = password
+            self.serviceRole = serviceRole
         }
     }
 
@@ -30,7 +43,7 @@ package struct PostgresServer: LocalServer {
     package let logFile: String
     /// The superuser's name is `postgres`.
     package let superuserPassword: String
-    /// Made with the cluster; the list of an existing cluster is not looked at again.
+    /// Made with the cluster; to an existing one only the service roles are added that it does not have yet.
     package let databases: [Database]
     /// Settings over the ones that every private cluster has.
     package let settings: [String: String]
@@ -79,6 +92,7 @@ package struct PostgresServer: LocalServer {
             try Files.write("\(Self.markerText)\n", to: marker)
         }
         try removeStalePidFile()
+        try await addServiceRoles(deadline: deadline)
         try Files.write(configurationText(), to: "\(directory)/private.conf", permissions: 0o644)
     }
 
@@ -120,18 +134,50 @@ package struct PostgresServer: LocalServer {
                 ]),
             deadline: deadline)
         // Single-user mode: roles and databases are there before the server first listens.
+        try await runAlone(bootstrapSQL(), purpose: "creating the database", deadline: deadline)
+        sync()
+    }
+
+    /// A cluster that is older than its database's service role gets it before the server next listens. One that follows
+    /// another is left alone: it gets roles from there.
+    private func addServiceRoles(deadline: Deadline) async throws(LocalStackError) {
+        let roles = databases.compactMap(\.serviceRole?.name).joined(separator: "\n")
+        let record = "\(directory)/service-roles"
+        guard !roles.isEmpty, Files.read(record) != roles, !Files.exists("\(dataDirectory)/standby.signal"),
+            !Files.exists("\(dataDirectory)/recovery.signal")
+        else { return }
+        try refuseWhileRunning()
+        try await runAlone(serviceRoleSQL(), purpose: "adding the service's role", deadline: deadline)
+        try Files.write(roles, to: record)
+    }
+
+    /// Runs statements in single-user mode; they end with an empty line (`-j`).
+    private func runAlone(_ sql: String, purpose: String, deadline: Deadline) async throws(LocalStackError) {
         var single = try program("postgres", arguments: ["--single", "-j", "-D", dataDirectory, "postgres"])
-        single.name = "\(name): creating the database"
-        let outcome = try await Command.run(single, input: bootstrapSQL(), deadline: deadline)
+        single.name = "\(name): \(purpose)"
+        let outcome = try await Command.run(single, input: sql, deadline: deadline)
         guard outcome.exit.isSuccess, !outcome.errors.contains("ERROR:"), !outcome.errors.contains("FATAL:") else {
             throw LocalStackError(
                 Diagnosis.kind(of: outcome.errors),
                 "\(single.name) \(outcome.exit): \(Diagnosis.lastWords(outcome.errors, lines: 3))")
         }
-        sync()
     }
 
-    /// Statements end with an empty line in this mode (`-j`).
+    private func serviceRoleSQL() -> String {
+        databases.compactMap { database in
+            database.serviceRole.map { role in
+                """
+                DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '\(role.name)') THEN \
+                CREATE ROLE \(role.name) LOGIN PASSWORD '\(role.password)'; END IF; END $$;
+
+                GRANT CONNECT ON DATABASE \(database.name) TO \(role.name);
+
+
+                """
+            }
+        }.joined()
+    }
+
     private func bootstrapSQL() -> String {
         var statements = databases.isEmpty ? [] : ["REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC"]
         for database in databases {

@@ -9,7 +9,8 @@ package struct ServiceProcess: LocalServer {
     package let logFile: String
     private let executable: String
     private let repository: String
-    private let environment: [String: String]
+    /// What it is configured with.
+    package let environment: [String: String]
 
     package var name: String { role.unitName(replica: replica) }
     package let question = Probe.Question.http(path: "/readyz")

@@ -54,6 +54,7 @@ package struct StackPlan: Sendable {
         let distance = isProxied ? StackLink.portDistance : 0
         let addresses = Addresses(
             databases: databases.mapValues { $0.ownURL(portDistance: distance) },
+            owners: databases.mapValues { $0.ownerURL(portDistance: distance) },
             redis: redis.url(portDistance: distance), rabbitMQ: rabbitMQ.url(portDistance: distance))
         services = (withServices ? ServiceRole.allCases : []).flatMap { role in
             (1...replicas).map { replica in
@@ -71,6 +72,8 @@ package struct StackPlan: Sendable {
     /// Where a service finds what it depends on.
     private struct Addresses {
         let databases: [ServiceRole: String]
+        /// The same databases for the roles that own them.
+        let owners: [ServiceRole: String]
         let redis: String
         let rabbitMQ: String
     }
@@ -104,7 +107,10 @@ package struct StackPlan: Sendable {
     private static func database(of role: ServiceRole, _ secrets: StackSecrets) -> PostgresServer.Database {
         PostgresServer.Database(
             name: "authms_\(role.rawValue)", role: "authms_\(role.rawValue)",
-            password: secrets["database-\(role.rawValue)"])
+            password: secrets["database-\(role.rawValue)"],
+            // The audit service owns nothing of the trail: it cannot switch off what protects it.
+            serviceRole: role == .audit
+                ? .init(name: "authms_audit_service", password: secrets["database-audit-service"]) : nil)
     }
 
     /// Settings of the caller that reach every service.
@@ -114,6 +120,10 @@ package struct StackPlan: Sendable {
         "SMTP_PASSWORD", "SMTP_STARTTLS", "SMTP_CA_FILE", "MAIL_FROM",
     ]
     private static let handedOnPrefixes = ["CACHE_", "WARMUP_"]
+
+    static func isHandedOn(_ name: String) -> Bool {
+        handedOn.contains(name) || handedOnPrefixes.contains { name.hasPrefix($0) }
+    }
 
     private static func environment(
         of role: ServiceRole, replica: (number: Int, of: Int), layout: StackLayout, secrets: StackSecrets,
@@ -132,6 +142,9 @@ package struct StackPlan: Sendable {
         environment["MIGRATIONS_DIRECTORY"] = "\(layout.repository)/migrations"
         environment["INTERNAL_SECRET"] = secrets["internal"]
         environment["DATABASE_URL"] = addresses.databases[role]
+        if let owner = addresses.owners[role], owner != addresses.databases[role] {
+            environment["DATABASE_MIGRATION_URL"] = owner
+        }
         if role.holdsPrivateKeys { environment["KEYS_DIRECTORY"] = layout.keysDirectory }
         if role == .audit {
             environment["AUDIT_KEYS_DIRECTORY"] = layout.auditKeysDirectory
@@ -151,9 +164,19 @@ package struct StackPlan: Sendable {
 }
 
 extension PostgresServer {
-    /// The address of the one database that a service's cluster has, for the role that owns it.
+    /// The address of the one database that a service's cluster has, for the role that the service works as.
     package var ownURL: String { ownURL(portDistance: 0) }
 
+    /// The same for the role that owns the database: for migrations.
+    package var ownerURL: String { ownerURL(portDistance: 0) }
+
     /// The same through something that listens so much above the cluster's port.
-    func ownURL(portDistance: Int) -> String { url(databases.first, portDistance: portDistance) }
+    func ownURL(portDistance: Int) -> String {
+        guard let database = databases.first, let role = database.serviceRole else {
+            return ownerURL(portDistance: portDistance)
+        }
+        return "postgresql://\(role.name):\(role.password)@127.0.0.1:\(port + portDistance)/\(database.name)"
+    }
+
+    func ownerURL(portDistance: Int) -> String { url(databases.first, portDistance: portDistance) }
 }

@@ -5,7 +5,9 @@ package struct StackSecrets: Sendable {
     private let values: [String: String]
 
     /// Those that every stack has, besides one password for each database role.
-    private static let names = ["internal", "pepper", "mfa-encryption", "redis", "rabbitmq", "postgres"]
+    private static let names = [
+        "internal", "pepper", "mfa-encryption", "redis", "rabbitmq", "postgres", "database-audit-service",
+    ]
 
     /// Reads the secrets, and makes those that are missing.
     package static func loadOrMake(in layout: StackLayout) throws(LocalStackError) -> StackSecrets {

@@ -10,6 +10,9 @@ extension ConfigurationKey<String> {
     )
     package static let databaseURL = string(
         "database.url", "The service's own database: postgresql://user:password@host:port/name.")
+    package static let databaseMigrationURL = string(
+        "database.migration_url",
+        "The same database for the role that owns it, for migrations alone; without it database.url migrates.")
     package static let redisURL = string("redis.url", "Redis: redis://[:password@]host:port[/number].")
     package static let rabbitMQURL = string("rabbitmq.url", "RabbitMQ: amqp://user:password@host:port/vhost.")
     package static let keysDirectory = string(

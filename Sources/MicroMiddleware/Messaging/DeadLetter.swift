@@ -7,8 +7,10 @@ package import RabbitMQ
 package struct DeadLetter: Sendable, Identifiable {
     /// The message's own id; of one without, its content's.
     package let id: String
-    /// The queue whose consumer gave it up, and where a retry puts it.
+    /// The queue whose consumer gave it up, and where a retry puts it; `authms.unrouted` where no queue had it.
     package let queue: String
+    /// Whether no queue was bound for its type.
+    package let isUnrouted: Bool
     /// The event's type, where the message says so.
     package let type: String?
     /// Why, when it failed first and last; from the broker alone it is its word: `rejected`, `delivery_limit`.
@@ -24,15 +26,21 @@ package struct DeadLetter: Sendable, Identifiable {
         let headers = delivery.headers
         let died = Self.died(headers)
         id = Self.id(of: delivery.message)
+        isUnrouted = deadLetterQueue == EventTopology.unroutedQueue
         queue =
-            headers[Header.queue]?.string ?? died?["queue"]?.string
-            ?? String(deadLetterQueue.dropLast(EventTopology.deadLetterQueue(of: "").utf8.count))
-        type = delivery.message.type
-        lastError = headers[Header.lastError]?.string ?? died?["reason"]?.string ?? "unknown"
+            isUnrouted
+            ? deadLetterQueue
+            : headers[Header.queue]?.string ?? died?["queue"]?.string
+                ?? String(deadLetterQueue.dropLast(EventTopology.deadLetterQueue(of: "").utf8.count))
+        type = delivery.message.type ?? (isUnrouted ? delivery.message.routingKey : nil)
+        lastError =
+            isUnrouted
+            ? "no queue is bound for \(delivery.message.routingKey)"
+            : headers[Header.lastError]?.string ?? died?["reason"]?.string ?? "unknown"
         firstError = headers[Header.firstError]?.string ?? lastError
         firstFailedAt = headers[Header.firstFailedAt]?.string
         lastFailedAt = headers[Header.lastFailedAt]?.string
-        attempts = headers[Header.attempts]?.int ?? died?["count"]?.int ?? 1
+        attempts = headers[Header.attempts]?.int ?? died?["count"]?.int ?? (isUnrouted ? 0 : 1)
         body = delivery.body
     }
 

@@ -12,6 +12,8 @@ package enum DeadLetterError: Error, Sendable, Equatable {
 
 /// Looks at dead letters, gives them back to their queue, or throws them away.
 ///
+/// What no queue was bound for is among them, in `authms.unrouted`: its retry publishes it once more to everybody.
+///
 /// Looking takes nothing: what is fetched goes back when the connection closes. A retry is published and confirmed before
 /// the dead letter is forgotten, so that a crash in between leaves it twice, which consumers take for what it is, and never
 /// not at all.
@@ -21,6 +23,11 @@ package struct DeadLetterDesk: Sendable {
 
     /// The queues whose dead letters are ours.
     package static let queues = [EventTopology.auditQueue, EventTopology.sessionQueue]
+
+    /// Where messages lie that wait for somebody, each under the name that it is shown by.
+    package static let piles: [(name: String, queue: String)] =
+        queues.map { ($0, EventTopology.deadLetterQueue(of: $0)) }
+        + [(EventTopology.unroutedQueue, EventTopology.unroutedQueue)]
 
     private let broker: RabbitMQConfiguration
     private let logger: Logger
@@ -71,7 +78,7 @@ package struct DeadLetterDesk: Sendable {
             try await scan(deadline) { letter, delivery, admin in
                 guard id == nil || letter.id == id else { return true }
                 try await record(try Self.event(.deadLetterRetried, letter, by: actor, reason: nil))
-                try await publisher.publish([Self.again(delivery.message, to: letter.queue)], deadline: deadline)
+                try await publisher.publish([Self.again(letter, delivery.message)], deadline: deadline)
                 try await admin.settle(delivery, .ack)
                 count += 1
                 return id == nil
@@ -100,15 +107,13 @@ package struct DeadLetterDesk: Sendable {
         guard isFound else { throw DeadLetterError.unknown(id: id) }
     }
 
-    /// How many wait in each queue of dead letters.
+    /// How many wait in each pile, by its name.
     package func depths(deadline: Deadline) async throws -> [(queue: String, count: Int)] {
         let admin = RabbitMQAdmin(configuration: broker, logger: logger)
         var depths: [(queue: String, count: Int)] = []
         do {
-            for queue in Self.queues {
-                let state = try await admin.inspect(
-                    queue: EventTopology.deadLetterQueue(of: queue), deadline: deadline)
-                depths.append((queue, state.messages))
+            for pile in Self.piles {
+                depths.append((pile.name, try await admin.inspect(queue: pile.queue, deadline: deadline).messages))
             }
         } catch {
             await admin.close()
@@ -124,7 +129,7 @@ package struct DeadLetterDesk: Sendable {
     private func scan(
         _ deadline: Deadline, _ body: (DeadLetter, Delivery, RabbitMQAdmin) async throws -> Bool
     ) async throws {
-        for queue in Self.queues.map(EventTopology.deadLetterQueue(of:)) {
+        for queue in Self.piles.map(\.queue) {
             let admin = RabbitMQAdmin(configuration: broker, logger: logger)
             do {
                 try await admin.declare(.events, deadline: deadline)
@@ -145,11 +150,11 @@ package struct DeadLetterDesk: Sendable {
         }
     }
 
-    /// The message as it was, to the one queue that it died in and nobody else's.
-    private static func again(_ message: AMQPMessage, to queue: String) -> AMQPMessage {
+    /// The message as it was, to the one queue that it died in and nobody else's; what reached nobody, to everybody.
+    private static func again(_ letter: DeadLetter, _ message: AMQPMessage) -> AMQPMessage {
         var again = message
-        again.exchange = ""
-        again.routingKey = queue
+        again.exchange = letter.isUnrouted ? EventTopology.exchange : ""
+        again.routingKey = letter.isUnrouted ? message.routingKey : letter.queue
         again.mandatory = true
         for name in DeadLetter.Header.all { again.headers[name] = nil }
         return again

@@ -27,13 +27,12 @@ package final class EventConsumer: Service, Sendable {
     private let copies: RabbitMQPublisher
 
     /// - Parameters:
-    ///   - prefetch: how many events may wait unsettled in this process.
-    ///   - batchSize: the most that the handler gets at once.
+    ///   - limits: how much it takes at a time.
     ///   - retries: how long an event that cannot be handled is put aside before it is tried again.
     ///   - isOutage: whether an error means that something is down, rather than that an event cannot be handled. An error
     ///     of the database is an outage unless it is about the data.
     package init(
-        queue: String, configuration: RabbitMQConfiguration, prefetch: Int = 1_000, batchSize: Int = 250,
+        queue: String, configuration: RabbitMQConfiguration, limits: ConsumerLimits = ConsumerLimits(),
         batchWindow: Duration = .milliseconds(5), retries: RetrySchedule = .standard, metrics: MetricsRegistry,
         logger: Logger, isOutage: @escaping @Sendable (any Error) -> Bool = { _ in false }, handler: @escaping Handler
     ) {
@@ -48,8 +47,8 @@ package final class EventConsumer: Service, Sendable {
             try await copies.publish(messages, deadline: .after(.seconds(5)))
         }
         consumer = RabbitMQConsumer(
-            configuration: configuration, queue: .named(queue), prefetch: prefetch, batchSize: batchSize,
-            batchWindow: batchWindow, topology: .events, logger: logger
+            configuration: configuration, queue: .named(queue), prefetch: limits.prefetch,
+            batchSize: limits.batchSize, batchWindow: batchWindow, topology: .events, logger: logger
         ) { deliveries in
             try await settling.settle(deliveries)
         }

@@ -88,6 +88,9 @@ extension PostgresConfiguration {
         case .require: options.append(("sslmode", "require"))
         case .verifyFull(let path): options += [("sslmode", "verify-full"), ("sslrootcert", path)]
         }
+        if let clientCertificate {
+            options += [("sslcert", clientCertificate.certificatePath), ("sslkey", clientCertificate.keyPath)]
+        }
         return options
     }
 

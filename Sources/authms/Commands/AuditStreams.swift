@@ -1,15 +1,41 @@
 import ArgumentParser
 import AuditService
 import ConnectionKit
+import Contracts
 import Foundation
 import LocalStack
 import Logging
+import MicroMiddleware
 import Postgres
 
-struct AuditStreams: AsyncParsableCommand {
+struct AuditStreams: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "streams",
         abstract: "How complete each service's stream of events is in the trail, and what contradicts it.",
+        subcommands: [ListStreams.self, ResolveStream.self], defaultSubcommand: ListStreams.self)
+
+    /// Runs `body` on the audit database; that it cannot be reached becomes a sentence.
+    static func withDatabase<Value>(_ url: String?, _ body: (PostgresClient) async throws -> Value) async throws
+        -> Value
+    {
+        let url = try url ?? Local.existingPlan().databases[.audit]?.ownURL ?? ""
+        let database = PostgresClient(
+            configuration: try PostgresConfiguration(url: url), logger: Logger(label: "authms.audit"))
+        do {
+            let value = try await body(database)
+            await database.close()
+            return value
+        } catch {
+            await database.close()
+            guard error is PostgresError else { throw error }
+            throw LocalStackError(.failedToStart, "The audit database cannot be read: \(error)")
+        }
+    }
+}
+
+struct ListStreams: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "How complete each stream is.",
         discussion: "Ends with 0 when no stream has a conflict, with 1 when one has.")
 
     @Option(help: "The audit database; read access is enough.")
@@ -19,16 +45,8 @@ struct AuditStreams: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let url = try databaseURL ?? Local.existingPlan().databases[.audit]?.ownURL ?? ""
-        let database = PostgresClient(
-            configuration: try PostgresConfiguration(url: url), logger: Logger(label: "authms.audit"))
-        let streams: [StreamStatus]
-        do {
-            streams = try await AuditReader(database).streams(deadline: .after(.seconds(10)))
-            await database.close()
-        } catch {
-            await database.close()
-            throw LocalStackError(.failedToStart, "The audit database cannot be read: \(error)")
+        let streams = try await AuditStreams.withDatabase(databaseURL) {
+            try await AuditReader($0).streams(deadline: .after(.seconds(10)))
         }
         if json {
             let encoder = JSONEncoder()

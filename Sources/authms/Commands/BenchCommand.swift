@@ -1,7 +1,11 @@
 import ArgumentParser
 import Bench
+import ConnectionKit
+import Contracts
 import Foundation
 import LocalStack
+import Logging
+import Postgres
 import Recovery
 
 struct BenchCommand: AsyncParsableCommand {
@@ -16,6 +20,7 @@ struct BenchCommand: AsyncParsableCommand {
     /// What can be measured by itself, in the order in which it is measured.
     enum Section: String, CaseIterable, ExpressibleByArgument {
         case tokens, passwords, gateway, footprint, login, refresh, revocation, events, warmup
+        case auditStall = "audit-stall"
 
         /// What it is measured with, or compared with.
         var programs: [BenchPrograms] {
@@ -24,7 +29,7 @@ struct BenchCommand: AsyncParsableCommand {
             case .gateway: [.wrk, .haproxy]
             case .login: [.wrk]
             case .refresh: [.wrk, .pgbench, .psql]
-            case .passwords, .footprint, .revocation, .events, .warmup: []
+            case .passwords, .footprint, .revocation, .events, .warmup, .auditStall: []
             }
         }
 
@@ -32,7 +37,7 @@ struct BenchCommand: AsyncParsableCommand {
         var needsSuite: Bool {
             switch self {
             case .tokens, .passwords, .gateway, .warmup: false
-            case .footprint, .login, .refresh, .revocation, .events: true
+            case .footprint, .login, .refresh, .revocation, .events, .auditStall: true
             }
         }
     }
@@ -42,6 +47,12 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: "Where to write the warm-up's plots as a page.")
     var html: String?
+    @Option(help: "For how many seconds the audit database is stalled under load; five minutes is what is promised.")
+    var stall = 60
+
+    func validate() throws {
+        guard (10...600).contains(stall) else { throw ValidationError("--stall takes 10 to 600 seconds.") }
+    }
 
     func run() async throws {
         var tally = Tally()
@@ -64,7 +75,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .passwords: try await PasswordBench.run()
         case .gateway: try await GatewayBench().run()
         case .warmup: try await warmup()
-        case .footprint, .login, .refresh, .revocation, .events: []
+        case .footprint, .login, .refresh, .revocation, .events, .auditStall: []
         }
     }
 
@@ -101,6 +112,7 @@ struct BenchCommand: AsyncParsableCommand {
                         identityDatabase: try database(of: .identity, in: suite.layout),
                         auditDatabase: try database(of: .audit, in: suite.layout))
                     tally.add(try await events.run())
+                case .auditStall: tally.add(try await auditStall(in: suite.layout))
                 case .tokens, .passwords, .gateway, .warmup: break
                 }
             }
@@ -109,6 +121,41 @@ struct BenchCommand: AsyncParsableCommand {
             throw error
         }
         await suite.stop()
+    }
+
+    private func auditStall(in layout: StackLayout) async throws -> [BenchResult] {
+        func client(_ role: ServiceRole) throws -> PostgresClient {
+            PostgresClient(
+                configuration: try PostgresConfiguration(url: try database(of: role, in: layout)),
+                logger: Logger(label: "authms.bench") { _ in SwiftLogNoOpLogHandler() })
+        }
+        let audit = try client(.audit)
+        let sources = try [EventSource.identity, .session].map { source in
+            (uri: source.uri, database: try client(source == .identity ? .identity : .session))
+        }
+        let outcome: AuditStall.Outcome
+        do {
+            outcome = try await AuditStall(
+                control: ControlClient(layout: layout), gateway: layout.url(of: .gateway), audit: audit,
+                sources: sources
+            ).run(.seconds(stall))
+        } catch let error as DrillError {
+            throw LocalStackError(.failedToStart, error.description)
+        }
+        for client in [audit] + sources.map(\.database) { await client.close() }
+        let ratio = outcome.stalled_ms / max(outcome.usual_ms, 0.001)
+        let drain = outcome.drain / .seconds(1)
+        return [
+            BenchResult(
+                name:
+                    "p99 of \(outcome.requests) requests of the mixed load, the audit database stalled for \(stall) s",
+                value: outcome.stalled_ms, unit: "ms", ratio: ratio, goal: "≤ 1.1 × without", passes: ratio <= 1.1),
+            BenchResult(
+                name: "Requests that were not answered as usual", value: Double(outcome.failed), unit: "", goal: "none",
+                passes: outcome.failed == 0),
+            BenchResult(
+                name: "Until the trail had what waited", value: drain, unit: "s", goal: "< 120 s", passes: drain < 120),
+        ]
     }
 
     private func database(of role: ServiceRole, in layout: StackLayout) throws -> String {

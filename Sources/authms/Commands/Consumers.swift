@@ -10,7 +10,10 @@ import RabbitMQ
 struct Consumers: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Third parties that read events: each has a queue of its own and may do nothing but read it.",
-        discussion: "On the private stack's broker.", subcommands: [Add.self, List.self, Remove.self],
+        discussion: """
+            On the private stack's broker. On another, `add --amqp-url URL` makes the queue, and prints what its administrator
+            runs to make the user: AMQP has no words for users. `list` and `remove` know the private stack's alone.
+            """, subcommands: [Add.self, List.self, Remove.self],
         defaultSubcommand: List.self)
 
     struct Add: AsyncParsableCommand {
@@ -26,17 +29,17 @@ struct Consumers: ParsableCommand {
         @Option(
             help: "Which events, as a routing key: # is all, session.# those of sessions. May be given several times.")
         var types: [String] = ["#"]
+        @Option(help: "Another broker than the private stack's: the address of a user who may configure it.")
+        var amqpURL: String?
         @Flag(help: "Prints what was made as JSON.")
         var json = false
 
         func run() async throws {
             let consumer = try Consumer(name)
+            if let amqpURL { return try await addElsewhere(consumer, amqpURL) }
             let plan = try Local.existingPlan()
             let password = Consumer.randomPassword()
-            try await Consumers.withAdmin(plan) { admin in
-                try await admin.declare(.events, deadline: .after(.seconds(10)))
-                try await admin.declare(consumer.topology(types), deadline: .after(.seconds(10)))
-            }
+            try await makeQueue(consumer, plan.rabbitMQ.url())
             let control = BrokerControl(plan.rabbitMQ)
             // A user who is there gets the new password; one who is not is made with it.
             if try await control.users().contains(consumer.user) {
@@ -57,6 +60,41 @@ struct Consumers: ParsableCommand {
                     "The password is shown this once. Messages are CloudEvents; acknowledge what you have stored.")
             }
         }
+
+        private func makeQueue(_ consumer: Consumer, _ url: String) async throws {
+            try await Consumers.withAdmin(url) { admin in
+                try await admin.declare(.events, deadline: .after(.seconds(10)))
+                try await admin.declare(consumer.topology(types), deadline: .after(.seconds(10)))
+            }
+        }
+
+        private func addElsewhere(_ consumer: Consumer, _ url: String) async throws {
+            try await makeQueue(consumer, url)
+            let host = try RabbitMQConfiguration(url: url).virtualHost
+            // The password is asked for, so that it is in no list of processes and in no history.
+            let commands = [
+                ["rabbitmqctl", "add_user", consumer.user],
+                ["rabbitmqctl", "set_permissions", "-p", host, consumer.user, "^$", "^$", consumer.queuePattern],
+            ]
+            if json {
+                return try DeadLetters.printJSON(
+                    Elsewhere(name: name, queue: consumer.queue, user: consumer.user, commands: commands))
+            }
+            Local.say("queue  \(consumer.queue)")
+            Local.say("types  \(types.joined(separator: ", "))")
+            Local.say("The broker's administrator makes the user, who may read that queue and nothing else:")
+            for command in commands {
+                let quoted = command.map { $0.allSatisfy { $0.isLetter || "-_".contains($0) } ? $0 : "'\($0)'" }
+                Local.say("    \(quoted.joined(separator: " "))")
+            }
+        }
+
+        private struct Elsewhere: Encodable {
+            let name: String
+            let queue: String
+            let user: String
+            let commands: [[String]]
+        }
     }
 
     struct List: AsyncParsableCommand {
@@ -69,7 +107,7 @@ struct Consumers: ParsableCommand {
             let plan = try Local.existingPlan()
             let names = try await BrokerControl(plan.rabbitMQ).users().compactMap(Consumer.name(ofUser:)).sorted()
             var rows: [Row] = []
-            try await Consumers.withAdmin(plan) { admin in
+            try await Consumers.withAdmin(plan.rabbitMQ.url()) { admin in
                 for name in names {
                     let state = try await admin.inspect(
                         queue: try Consumer(name).queue, deadline: .after(.seconds(5)))
@@ -106,16 +144,16 @@ struct Consumers: ParsableCommand {
             }
             try await control.run(["delete_user", consumer.user])
             var waiting = 0
-            try await Consumers.withAdmin(plan) { admin in
+            try await Consumers.withAdmin(plan.rabbitMQ.url()) { admin in
                 waiting = try await admin.delete(queue: consumer.queue, deadline: .after(.seconds(10)))
             }
             Local.say("\(name) is gone, and \(waiting) messages that waited.")
         }
     }
 
-    static func withAdmin(_ plan: StackPlan, _ body: (RabbitMQAdmin) async throws -> Void) async throws {
+    static func withAdmin(_ url: String, _ body: (RabbitMQAdmin) async throws -> Void) async throws {
         let admin = RabbitMQAdmin(
-            configuration: try RabbitMQConfiguration(url: plan.rabbitMQ.url()),
+            configuration: try RabbitMQConfiguration(url: url),
             logger: Logger(label: "authms.consumers") { _ in SwiftLogNoOpLogHandler() })
         do {
             try await body(admin)

@@ -15,7 +15,7 @@ enum Local {
         let layout = try layout()
         return StackPlan(
             layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
-            environment: environment)
+            environment: HandedOnSettings.recorded(in: layout, over: environment))
     }
 
     /// How many processes each service shall have: what was asked for, else what AUTHMS_REPLICAS says, else one.

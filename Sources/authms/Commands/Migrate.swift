@@ -1,4 +1,5 @@
 import ArgumentParser
+import AuditService
 import ConnectionKit
 import Foundation
 import LocalStack
@@ -16,6 +17,9 @@ struct Migrate: AsyncParsableCommand {
     @Option(help: "The database of the one service that is given.")
     var databaseURL: String?
 
+    @Option(help: "The role that the audit service works as, where it does not own its database.")
+    var serviceRole: String?
+
     @Option(help: "Where SERVICE/0001_….sql lie.")
     var directory = "migrations"
 
@@ -23,35 +27,59 @@ struct Migrate: AsyncParsableCommand {
         guard databaseURL == nil || services.count == 1 else {
             throw ValidationError("--database-url needs exactly one service.")
         }
+        guard serviceRole == nil || services == [.audit] else {
+            throw ValidationError("--service-role is for the audit service alone.")
+        }
         guard !services.contains(.gateway) else { throw ValidationError("The gateway has no database.") }
     }
 
     func run() async throws {
         for role in services.isEmpty ? ServiceRole.withDatabase : services {
-            let url: String
-            if let databaseURL {
-                url = databaseURL
-            } else {
-                url = try Local.existingPlan().databases[role]?.ownURL ?? ""
+            guard let databaseURL else {
+                let plan = try Local.existingPlan()
+                try await migrate(
+                    role, url: plan.databases[role]?.ownerURL ?? "",
+                    serviceRole: plan.databases[role]?.databases.first?.serviceRole?.name)
+                continue
             }
-            try await migrate(role, url: url)
+            try await migrate(role, url: databaseURL, serviceRole: serviceRole)
         }
     }
 
-    private func migrate(_ role: ServiceRole, url: String) async throws {
-        let client = PostgresClient(
-            configuration: try PostgresConfiguration(url: url), logger: Logger(label: "authms.migrate"))
+    private func migrate(_ role: ServiceRole, url: String, serviceRole: String?) async throws {
+        let configuration = try PostgresConfiguration(url: url)
+        let logger = Logger(label: "authms.migrate")
+        if role == .audit {
+            do {
+                let migration = AuditMigration(
+                    owner: configuration, serviceRole: serviceRole ?? configuration.user,
+                    directory: "\(directory)/audit", logger: logger)
+                report(role, try await migration.run(deadline: .after(.seconds(600)), progress: Self.say(role)))
+            } catch {
+                throw LocalStackError(.failedToStart, "audit: \(error)")
+            }
+            return
+        }
+        let client = PostgresClient(configuration: configuration, logger: logger)
         do {
             let report = try await PostgresMigrator(client).migrate(
-                try MigrationSet(directory: "\(directory)/\(role.rawValue)"), deadline: .after(.seconds(600))
-            ) { progress in
-                if case .applying(let label) = progress { Local.say("\(role.rawValue): applying \(label) …") }
-            }
+                try MigrationSet(directory: "\(directory)/\(role.rawValue)"), deadline: .after(.seconds(600)),
+                progress: Self.say(role))
             await client.close()
-            Local.say("\(role.rawValue): \(report.present.count) there before, \(report.applied.count) applied.")
+            self.report(role, report)
         } catch {
             await client.close()
             throw LocalStackError(.failedToStart, "\(role.rawValue): \(error)")
         }
+    }
+
+    private static func say(_ role: ServiceRole) -> @Sendable (MigrationProgress) -> Void {
+        { progress in
+            if case .applying(let label) = progress { Local.say("\(role.rawValue): applying \(label) …") }
+        }
+    }
+
+    private func report(_ role: ServiceRole, _ report: MigrationReport) {
+        Local.say("\(role.rawValue): \(report.present.count) there before, \(report.applied.count) applied.")
     }
 }

@@ -25,7 +25,8 @@ struct Demo: AsyncParsableCommand {
         guard status["postgres-identity"]?.phase == .ready, status["gateway"]?.phase == .ready else {
             throw LocalStackError(.notRunning, "The suite runs, but is not ready yet: see `authms status`.")
         }
-        var story = DemoStory(plan: plan, control: control, outage: .seconds(outage))
+        var story = DemoStory(
+            plan: plan, control: control, outage: .seconds(outage), keys: try await DemoKeys(plan: plan))
         do {
             try await story.tell()
         } catch let error as DemoStory.CannotGoOn {

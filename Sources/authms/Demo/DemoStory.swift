@@ -16,10 +16,12 @@ struct DemoStory {
     let outage: Duration
     private(set) var failures = 0
     private let client: DemoClient
+    private let keys: DemoKeys
     private let email = "demo-\(StackSecrets.random().prefix(10))@example.com"
     private let password = "Demo-\(StackSecrets.random().prefix(16))"
 
-    init(plan: StackPlan, control: ControlClient, outage: Duration) {
+    init(plan: StackPlan, control: ControlClient, outage: Duration, keys: DemoKeys) {
+        self.keys = keys
         self.plan = plan
         self.control = control
         self.outage = outage
@@ -63,13 +65,15 @@ struct DemoStory {
     }
 
     private mutating func fetchKeys() async throws -> TokenVerifier {
+        guard !keys.areShared else {
+            heading("2. Any service that holds the shared secret verifies the token offline")
+            return keys.sharedVerifier
+        }
         heading("2. Any service verifies the token offline: public keys from the JWKS, no call to anybody")
         let answer = await client.get("/.well-known/jwks.json")
         check(answer.status == 200, "GET /.well-known/jwks.json: \(answer.summary)")
         do {
-            return TokenVerifier(
-                ring: try KeyRing.verificationOnly(jwks: answer.raw), issuer: "https://authms.local",
-                audience: "authms", cacheCapacity: 0)
+            return try keys.verifier(jwks: answer.raw)
         } catch {
             throw CannotGoOn(description: "The JWKS cannot be used: \(error)")
         }
@@ -79,7 +83,9 @@ struct DemoStory {
         do {
             let claims = try verifier.verify(token)
             let isHers = claims.subject.text == user.lowercased()
-            check(isHers, "ES256 signature, issuer, audience and time are good; sub \(user), roles \(claims.roles)")
+            check(
+                isHers,
+                "\(keys.algorithm) signature, issuer, audience and time are good; sub \(user), roles \(claims.roles)")
         } catch {
             check(false, "the token does not verify: \(error)")
         }
@@ -105,7 +111,7 @@ struct DemoStory {
         var last = "no answer"
         while !deadline.hasPassed {
             // The operator holds the keys and can speak as an auditor.
-            guard let token = try? auditorToken() else { break }
+            guard let token = try? keys.auditorToken() else { break }
             let answer = await client.get(
                 "/audit/api/v1/admin/audit/logs?user_id=\(user)&page_size=50", token: token)
             last = answer.summary
@@ -116,14 +122,6 @@ struct DemoStory {
         }
         check(actions.count >= 2, "GET /audit/api/v1/admin/audit/logs: \(last), \(actions.count) records of this user")
         for action in actions.reversed() { Local.say("      \(action)") }
-    }
-
-    private func auditorToken() throws -> String {
-        let ring = try KeyRing.load(directory: plan.layout.keysDirectory)
-        return try TokenIssuer(ring: ring, issuer: "https://authms.local", audience: "authms").issue(
-            subject: .v7(), tenantID: DefaultTenant.id, roles: ["auditor"], sessionID: .v7(), methods: ["operator"],
-            lifetime: .seconds(300)
-        ).token
     }
 
     // MARK: - The outage

@@ -14,6 +14,9 @@ struct StackVariables {
             guard let database = plan.databases[role] else { continue }
             let name = role.rawValue.uppercased()
             variables.append(("\(name)_DATABASE_URL", database.ownURL))
+            if database.ownerURL != database.ownURL {
+                variables.append(("\(name)_DATABASE_OWNER_URL", database.ownerURL))
+            }
             variables.append(("\(name)_DATABASE_SUPERUSER_URL", database.ownSuperuserURL))
         }
         variables.append(("REDIS_URL", plan.redis.url))

@@ -41,6 +41,7 @@ struct Up: AsyncParsableCommand {
         if !Files.exists("\(layout.root)/pg/audit/initialised") {
             Local.say("First start: making five PostgreSQL clusters under \(layout.root) …")
         }
+        try HandedOnSettings.record(Local.environment, in: layout)
         try await supervise(plan)
         withExtendedLifetime(lock) {}
     }

@@ -1,0 +1,64 @@
+import ArgumentParser
+import AuditService
+import ConnectionKit
+import Contracts
+import Foundation
+import LocalStack
+import MicroMiddleware
+
+struct ResolveStream: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resolve",
+        abstract:
+            "Lets a stream in conflict go on from where its source stands, once somebody knows how it came to that.",
+        discussion: """
+            A source that was restored to an earlier time is the usual reason. No record is touched; what the source has and
+            the trail has not is fetched first. Who did it, why, and where the stream stood is in the trail.
+
+            Elsewhere than on the private stack: --database-url, --service-url, and the shared secret of the services in
+            INTERNAL_SECRET.
+            """)
+
+    @Argument(help: "The service whose stream it is: identity, session, profile, mfa or audit.")
+    var source: EventSource
+
+    @Option(help: "Why, for the audit trail.")
+    var reason: String
+
+    @Option(help: "The audit database.")
+    var databaseURL: String?
+
+    @Option(help: "Where the service answers.")
+    var serviceURL: String?
+
+    func validate() throws {
+        guard (3...500).contains(reason.count) else {
+            throw ValidationError("--reason must have 3 to 500 characters.")
+        }
+    }
+
+    func run() async throws {
+        let url = try serviceURL ?? ServiceRole(rawValue: source.rawValue).map { try Local.layout().url(of: $0) } ?? ""
+        let secret = try Local.environment["INTERNAL_SECRET"] ?? Local.existingPlan().secrets["internal"]
+        let credential = try ServiceCredential(service: "audit", secret: Secret(secret))
+        let target = source.rawValue
+        let origin = RemoteStreamOrigin(
+            source: source, client: ServiceClient(target: target, baseURL: url) { try credential.issue(for: target) })
+        let resolution = try await AuditStreams.withDatabase(databaseURL) { database in
+            do {
+                return try await StreamResolver(origin: origin, store: AuditStore(database), database: database)
+                    .resolve(
+                        reason: reason, by: ProcessInfo.processInfo.userName, deadline: .after(.seconds(300)))
+            } catch let error as StreamResolverError {
+                throw LocalStackError(.usage, "Nothing was done: \(error).")
+            } catch let error as any APIErrorConvertible {
+                throw LocalStackError(.failedToStart, "Nothing was done, since \(target) cannot be asked: \(error)")
+            }
+        }
+        Local.say(
+            "The stream of \(source.uri) goes on after \(resolution.position); \(resolution.fetched) events were fetched. "
+                + "The audit trail says so.")
+    }
+}
+
+extension EventSource: ExpressibleByArgument {}
