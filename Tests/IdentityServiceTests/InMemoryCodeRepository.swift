@@ -91,7 +91,7 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
     func isSent(
         _ eventID: UUID, to userID: UUID, kind: MailKind, hourlyLimit: Int, deadline: Deadline
     ) -> Bool {
-        sent[eventID] != nil || sent.values.count { $0 == SentMail(userID: userID, kind: kind) } >= hourlyLimit
+        sent[eventID] != nil || sent.values.filter { $0 == SentMail(userID: userID, kind: kind) }.count >= hourlyLimit
     }
 
     func markSent(_ eventID: UUID, to userID: UUID, kind: MailKind, deadline: Deadline) {

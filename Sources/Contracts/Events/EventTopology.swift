@@ -34,9 +34,10 @@ package enum EventTopology {
     /// Every queue of ours that is consumed, and what it is bound to.
     package static let consumedQueues: [(name: String, routingKeys: [String])] =
         [
-            (auditQueue, ["#"]), (sessionQueue, sessionRoutingKeys), (notificationsQueue, notificationsRoutingKeys),
-            (identityQueue, identityRoutingKeys),
-        ] + erasingSources.map { (erasureQueue(of: $0), ["identity.user.deleted"]) }
+            (name: auditQueue, routingKeys: ["#"]), (name: sessionQueue, routingKeys: sessionRoutingKeys),
+            (name: notificationsQueue, routingKeys: notificationsRoutingKeys),
+            (name: identityQueue, routingKeys: identityRoutingKeys),
+        ] + erasingSources.map { (name: erasureQueue(of: $0), routingKeys: ["identity.user.deleted"]) }
     /// How often a message is redelivered before the broker gives it up as a dead letter.
     package static let deliveryLimit = 50
 
