@@ -1,6 +1,6 @@
-internal import Contracts
+package import Contracts
 internal import Foundation
-internal import HTTPTypes
+package import HTTPTypes
 package import Hummingbird
 
 /// Refuses with 503002 whoever is not let in while the service warms up, before anything is asked of the database or of
@@ -27,7 +27,7 @@ package struct WarmupMiddleware: RouterMiddleware {
     package func handle(
         _ request: Request, context: BaseRequestContext, next: Next<BaseRequestContext>
     ) async throws -> Response {
-        guard !controller.isOpen, let priority = Self.priority(of: request) else {
+        guard !controller.isOpen, let priority = Self.priority(of: request.method, request.uri.path) else {
             return try await next(request, context)
         }
         var request = request
@@ -47,21 +47,22 @@ package struct WarmupMiddleware: RouterMiddleware {
     }
 
     /// What a request is worth; `nil` for what is always served. A read through the cache counts as verifying: what is cached
-    /// costs the database nothing, and what is not is refused where it would be loaded.
-    static func priority(of request: Request) -> RequestPriority? {
-        let path = request.uri.path
+    /// costs the database nothing, and what is not is refused where it would be loaded. The gateway's `routes.yaml` says the same.
+    package static func priority(of method: HTTPRequest.Method, _ path: String) -> RequestPriority? {
         guard path.hasPrefix("/api/v1/"), !path.hasPrefix("/api/v1/internal/") else { return nil }
         let words = path.dropFirst("/api/v1/".count).split(separator: "/")
+        let last = words.count == 3 ? words[2] : ""
         switch (words.first, words.dropFirst().first) {
-        case ("auth", "refresh"), ("auth", "logout"), ("sessions", "refresh"): return .refresh
-        case ("sessions", _) where request.method == .delete: return .refresh
+        case ("auth", "refresh"), ("auth", "logout"), ("sessions", "refresh"), ("tokens", "revoke"): return .refresh
+        case ("sessions", _) where method == .delete: return .refresh
         case ("auth", "login"), ("auth", "mfa"), ("auth", "webauthn"): return .login
-        case ("auth", "me") where words.count > 2 && words[2] == "sessions" && request.method == .delete:
-            return .refresh
         case ("auth", "check-permission"): return .verify
-        case ("auth", "me") where request.method == .get: return .verify
-        case ("sessions", nil) where request.method == .get: return .verify
-        case ("profiles", _) where request.method == .get: return .verify
+        case ("sessions", _) where last == "validate": return .verify
+        case ("admin", "tokens") where last == "introspect": return .verify
+        case ("auth", "me") where method == .delete && words.count > 2 && words[2] == "sessions": return .refresh
+        case ("auth", "me") where method == .get: return .verify
+        case ("sessions", nil) where method == .get: return .verify
+        case ("profiles", _) where method == .get: return .verify
         default: return .other
         }
     }

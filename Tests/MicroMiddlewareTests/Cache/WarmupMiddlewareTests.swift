@@ -110,6 +110,30 @@ struct WarmupMiddlewareTests {
         }
     }
 
+    @Test(
+        "What a request is worth is as the gateway has it",
+        arguments: [
+            ("POST /api/v1/auth/refresh", RequestPriority.refresh), ("POST /api/v1/auth/logout", .refresh),
+            ("POST /api/v1/sessions/refresh", .refresh), ("DELETE /api/v1/sessions/1", .refresh),
+            ("POST /api/v1/auth/login", .login), ("POST /api/v1/auth/mfa/verify-challenge", .login),
+            ("GET /api/v1/auth/me", .verify), ("GET /api/v1/auth/me/permissions", .verify),
+            ("POST /api/v1/auth/check-permission", .verify), ("POST /api/v1/sessions/1/validate", .verify),
+            ("POST /api/v1/admin/tokens/introspect", .verify), ("GET /api/v1/profiles/1/public", .verify),
+            ("PUT /api/v1/auth/me", .other), ("POST /api/v1/auth/register", .other), ("GET /api/v1/sessions/1", .other),
+            ("PUT /api/v1/profiles/1", .other),
+        ])
+    func worth(_ line: String, _ priority: RequestPriority) throws {
+        let words = line.split(separator: " ").map(String.init)
+        let method = try #require(HTTPRequest.Method(words[0]))
+        #expect(WarmupMiddleware.priority(of: method, words[1]) == priority)
+    }
+
+    @Test("Health, and what services ask each other, is worth any time")
+    func always() {
+        #expect(WarmupMiddleware.priority(of: .get, "/readyz") == nil)
+        #expect(WarmupMiddleware.priority(of: .post, "/api/v1/internal/sessions") == nil)
+    }
+
     @Test("A body that is no JSON, or of no shape, is left for the handler to refuse")
     func rubbish() async throws {
         try await warming(["warmup.first_share": "1"]) { client, _ in
