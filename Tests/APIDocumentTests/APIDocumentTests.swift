@@ -138,7 +138,8 @@ struct APIDocumentTests {
                 "keys.jwks_file": "\(directory)/jwks.json", "audit.keys_directory": keys,
                 "audit.checkpoint_directory": directory, "openapi.directory": Self.directory,
                 "internal.secret": String(repeating: "s", count: 32),
-                "password.pepper": String(repeating: "p", count: 32), "log.level": "critical",
+                "password.pepper": String(repeating: "p", count: 32),
+                "mfa.encryption.key": String(repeating: "m", count: 32), "log.level": "critical",
             ])
         switch service {
         case "identity": return try await buildIdentityService(settings: settings)

@@ -239,7 +239,7 @@ struct SecondFactorStoreContract {
         let user = try await Registration(repository: repository, hasher: CountingHasher()).register(
             RegistrationForm(username: "ann", password: "correct horse"), origin: makeOrigin())
         let event = try DomainEvent(
-            type: .deviceRemembered, subject: user.id.text, tenantID: user.tenantID, data: EventDetail())
+            type: .rememberedDeviceAdded, subject: user.id.text, tenantID: user.tenantID, data: EventDetail())
         let now = Date(timeIntervalSince1970: 1_800_000_000)
         var made: [RememberedDevice] = []
         for number in 0..<22 {
@@ -247,7 +247,7 @@ struct SecondFactorStoreContract {
                 userID: user.id, tenantID: user.tenantID, userAgent: nil, createdAt: now + Double(number),
                 expiresAt: now + 86_400)
             let fresh = try DomainEvent(
-                type: .deviceRemembered, subject: user.id.text, tenantID: user.tenantID, data: EventDetail())
+                type: .rememberedDeviceAdded, subject: user.id.text, tenantID: user.tenantID, data: EventDetail())
             try await repository.remember(device, event: fresh, deadline: soon)
             made.append(device)
         }

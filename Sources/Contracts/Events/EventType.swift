@@ -60,8 +60,8 @@ extension EventType {
     /// A refresh was answered on the refresh token's word alone: the session service was away.
     package static let refreshDegraded = EventType(rawValue: "identity.refresh.degraded")
     package static let permissionDenied = EventType(rawValue: "identity.permission.denied")
-    package static let deviceRemembered = EventType(rawValue: "identity.device.remembered")
-    package static let deviceForgotten = EventType(rawValue: "identity.device.forgotten")
+    package static let rememberedDeviceAdded = EventType(rawValue: "identity.device.remembered")
+    package static let rememberedDeviceRemoved = EventType(rawValue: "identity.device.forgotten")
     package static let mfaPolicyChanged = EventType(rawValue: "identity.mfa_policy.changed")
 }
 

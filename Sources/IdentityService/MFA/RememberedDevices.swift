@@ -46,7 +46,7 @@ package struct RememberedDevices: Sendable {
             userID: user.id, tenantID: user.tenantID, userAgent: origin.userAgent, createdAt: moment,
             expiresAt: moment.addingTimeInterval(Double(account.mfaPolicy.rememberDays) * 86_400))
         let event = try origin.event(
-            .deviceRemembered, user: user.id, tenantID: user.tenantID, actor: user.id,
+            .rememberedDeviceAdded, user: user.id, tenantID: user.tenantID, actor: user.id,
             details: ["device_id": device.id.text])
         try await repository.remember(device, event: event, deadline: origin.scope.deadline.forStatement)
         let statement = Statement(

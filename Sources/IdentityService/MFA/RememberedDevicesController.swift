@@ -42,7 +42,7 @@ struct RememberedDevicesController: Sendable {
     private func forget(_ id: UUID?, _ context: AuthenticatedRequestContext) async throws -> Int {
         let identity = context.identity
         let event = try RequestOrigin(context).event(
-            .deviceForgotten, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
+            .rememberedDeviceRemoved, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
             session: identity.sessionID, details: ["device_id": id?.text ?? "all"])
         return try await repository.forget(
             device: id, of: identity.subject, tenantID: identity.tenantID, event: event,
