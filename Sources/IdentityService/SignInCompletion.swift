@@ -81,7 +81,8 @@ package struct SignInCompletion: Sendable {
             data: PendingSession(
                 actorID: user.id, sessionID: sessionID, roles: user.roles, methods: methods, authenticatedAt: time,
                 mustChangePassword: account.mustChangePassword, userCreatedAt: user.createdAt, ip: origin.ip,
-                userAgent: origin.userAgent, requestID: origin.scope.requestID))
+                userAgent: origin.userAgent, requestID: origin.scope.requestID,
+                policy: account.tenant.sessionPolicy))
         try await repository.append(event, deadline: origin.scope.deadline.forStatement)
     }
 }

@@ -64,7 +64,7 @@ struct MySessionsController: Sendable {
         let session = try await repository.session(
             try Self.sessionID(context), tenantID: identity.tenantID, deadline: context.deadline.forStatement)
         guard let session,
-            session.userID == identity.subject || GrantedPermissions(roles: identity.roles).contains(.sessionsRead)
+            session.userID == identity.subject || identity.granted.contains(.sessionsRead)
         else { throw SessionError.sessionUnknown }
         return Envelope(SessionVerdictView(session, at: now()))
     }

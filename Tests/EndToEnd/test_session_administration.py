@@ -1,10 +1,11 @@
 """What administrators and other programs do with sessions and tokens, and what users say of their devices."""
 
+import datetime
 import secrets
 
-import httpx
 import pytest
 
+import tenancy
 from waiting import until
 
 
@@ -178,3 +179,57 @@ def test_sessions_are_refused_soon_without_their_database_and_tokens_still_intro
     finally:
         suite.authms("start", "postgres-session")
     until(lambda: admin("GET", "/admin/sessions").status_code == 200, seconds=20, saying="sessions are listed again")
+
+
+def in_tenant_with(http, auditor, policy):
+    """Somebody of a new tenant with this session policy; every login is another session."""
+    owner = tenancy.Person.__new__(tenancy.Person)
+    owner.http, owner.access_token = http, auditor.headers["Authorization"].removeprefix("Bearer ")
+    tenant, _ = tenancy.make_tenant(owner, session_policy=policy)
+    return tenancy.Person(http, tenant["id"])
+
+
+def test_one_session_more_than_the_tenant_allows_ends_the_oldest(http, auditor):
+    person = in_tenant_with(http, auditor, {"max_sessions": 2, "at_limit": "end_oldest"})
+    tokens = [{"access_token": person.access_token, "refresh_token": person.refresh_token}]
+    for _ in range(2):
+        person.login()
+        tokens.append({"access_token": person.access_token, "refresh_token": person.refresh_token})
+    assert http.get("/session/api/v1/sessions", headers=bearer(tokens[2])).json()["total"] == 2
+    me = "/identity/api/v1/auth/me"
+    until(lambda: http.get(me, headers=bearer(tokens[0])).status_code == 401, saying="the oldest session is refused")
+    refresh = [http.post("/identity/api/v1/auth/refresh", json={"refresh_token": one["refresh_token"]}) for one in tokens]
+    assert [answer.status_code for answer in refresh] == [401, 200, 200]
+
+
+def test_where_the_tenant_would_rather_refuse_a_login_too_many_is_a_conflict(http, auditor):
+    person = in_tenant_with(http, auditor, {"max_sessions": 1, "at_limit": "refuse"})
+    body = {"identity": person.email, "password": tenancy.PASSWORD, **person.tenant}
+    refused = http.post("/identity/api/v1/auth/login", json=body)
+    assert refused.status_code == 409 and refused.json()["error"] == "session_limit_reached", refused.text
+    assert person.get("/auth/me").status_code == 200
+    assert person.post("/auth/logout").status_code == 200
+    assert http.post("/identity/api/v1/auth/login", json=body).status_code == 200
+
+
+def test_a_tenant_s_idle_time_is_in_its_sessions(http, auditor):
+    person = in_tenant_with(http, auditor, {"idle_timeout_s": 600})
+    session = http.get("/session/api/v1/sessions", headers={"Authorization": f"Bearer {person.access_token}"}).json()["items"][0]
+    begun, ends = (datetime.datetime.fromisoformat(session[name]) for name in ("last_used_at", "expires_at"))
+    assert 598 <= (ends - begun).total_seconds() <= 600
+
+
+def test_ending_a_whole_tenant_refuses_everybody_in_it_and_nobody_elsewhere(http, auditor, account):
+    person = in_tenant_with(http, auditor, {})
+    here = account.login()
+    owner = tenancy.Person.__new__(tenancy.Person)
+    owner.http, owner.access_token = http, auditor.headers["Authorization"].removeprefix("Bearer ")
+    tenant, head = tenancy.make_tenant(owner)
+    member = tenancy.Person(http, tenant["id"])
+    answer = head.call("POST", "/admin/tokens/revoke-all", service="session", json={"tenant_id": tenant["id"]})
+    assert answer.status_code == 200 and answer.json()["data"]["revoked"] == 2, answer.text
+    for gone in (member, head):
+        until(lambda: gone.get("/auth/me").status_code == 401, saying="everybody of the tenant is refused")
+        assert gone.refresh().status_code == 401
+    assert person.get("/auth/me").status_code == 200 and account.me(here["access_token"]).status_code == 200
+    assert member.login().get("/auth/me").status_code == 200

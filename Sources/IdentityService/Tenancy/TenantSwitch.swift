@@ -38,12 +38,16 @@ package struct TenantSwitch: Sendable {
         }
         guard account.isUsable else { throw account.refusal }
         let (sessionID, user) = (UUID.v7(), account.user.snapshot)
-        let opened = try await sessions.open(
-            CreateSessionRequest(
-                sessionID: sessionID, user: user, methods: identity.methods,
-                authenticatedAt: identity.authenticatedAt, mustChangePassword: account.mustChangePassword,
-                userAgent: origin.userAgent, ip: origin.ip, policy: account.tenant.sessionPolicy),
-            scope: origin.scope)
+        let request = CreateSessionRequest(
+            sessionID: sessionID, user: user, methods: identity.methods,
+            authenticatedAt: identity.authenticatedAt, mustChangePassword: account.mustChangePassword,
+            userAgent: origin.userAgent, ip: origin.ip, policy: account.tenant.sessionPolicy)
+        let opened: CreateSessionAnswer
+        do {
+            opened = try await sessions.open(request, scope: origin.scope)
+        } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
+            throw error.refusal ?? error.apiError
+        }
         let event = try origin.event(
             .tenantSwitched, user: user.id, tenantID: tenantID, actor: user.id, session: sessionID,
             details: ["from": identity.tenantID.text])
