@@ -41,7 +41,9 @@ struct SecondFactorsController: Sendable {
         let name = account.user.email ?? account.user.username ?? account.user.phone ?? user.text
         return Envelope(
             MFAEnrolment(
-                accountName: name, displayName: account.user.name ?? name, isAllowed: account.mfaPolicy.mode != .off))
+                accountName: name, displayName: account.user.name ?? name,
+                // Factors belong to the account, which is changed at home.
+                isAllowed: account.mfaPolicy.mode != .off && !account.user.isGuest))
     }
 
     @Sendable private func policy(

@@ -37,6 +37,10 @@ package struct TenantSwitch: Sendable {
             throw IdentityError.tenantNotFound
         }
         guard account.isUsable else { throw account.refusal }
+        // Nobody gets around a second factor by coming in from next door.
+        if account.mfaPolicy.requires(of: account.user.roles), !identity.methods.contains("mfa") {
+            throw APIError(.stepUpRequired)
+        }
         let (sessionID, user) = (UUID.v7(), account.user.snapshot)
         let request = CreateSessionRequest(
             sessionID: sessionID, user: user, methods: identity.methods,
