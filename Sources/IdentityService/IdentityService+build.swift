@@ -108,7 +108,8 @@ private func personalDataConsumer(
         ])
     return EventConsumer(
         queue: EventTopology.identityQueue,
-        configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)), prefetch: 100, batchSize: 20,
+        configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
+        limits: ConsumerLimits(prefetch: 100, batchSize: 20),
         retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: telemetry.logger
     ) { try await events.handle($0) }
 }
@@ -124,7 +125,8 @@ private func notificationsConsumer(
         metrics: telemetry.metrics, logger: telemetry.logger)
     return EventConsumer(
         queue: EventTopology.notificationsQueue,
-        configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)), prefetch: 100, batchSize: 20,
+        configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
+        limits: ConsumerLimits(prefetch: 100, batchSize: 20),
         retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: telemetry.logger,
         isOutage: { ($0 as? MailError)?.isOutage == true }
     ) { try await notifications.handle($0) }

@@ -34,7 +34,8 @@ package struct PersonalDataEraser: Service {
         self.around = around
         logger = telemetry.logger
         consumer = EventConsumer(
-            queue: EventTopology.erasureQueue(of: data.source), configuration: broker, prefetch: 100, batchSize: 20,
+            queue: EventTopology.erasureQueue(of: data.source), configuration: broker,
+            limits: ConsumerLimits(prefetch: 100, batchSize: 20),
             retries: retries, metrics: telemetry.metrics, logger: telemetry.logger
         ) { [data, database, outbox] events in
             for event in events {
