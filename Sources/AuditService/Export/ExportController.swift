@@ -101,7 +101,7 @@ package struct ExportController: Sendable {
     }
 
     /// What is left of the records that the retention policy has dropped, before the records.
-    private static func writeDropped(
+    @concurrent private static func writeDropped(
         _ tenantID: UUID, head: Int64, _ exporter: AuditExporter, _ encoder: JSONEncoder,
         to writer: inout any ResponseBodyWriter
     ) async throws {
