@@ -15,9 +15,12 @@ extension WarmupBench.Run {
         (looks[service] ?? []).filter { $0.x > readyAt }.compactMap(\.sample.p95_ms).max() ?? 0
     }
 
-    /// What was answered since the services were back, apart from what worked: by kind.
+    /// How long after a service is ready again the gateway may not have noticed, in seconds.
+    private static let noticed = 2.0
+
+    /// What was answered since the services were back and the gateway knew, apart from what worked: by kind.
     var errors: [String: Int] {
-        let bad = samples.filter { $0.at > readyAt && $0.outcome != .works }
+        let bad = samples.filter { $0.at > readyAt + Self.noticed && $0.outcome != .works }
         return Dictionary(grouping: bad, by: \.detail).mapValues(\.count)
     }
 
