@@ -4,14 +4,21 @@ import ConnectionKit
 package struct RollingRestart: Sendable {
     private let client: ControlClient
     private let patience: Duration
+    private let settle: Duration
     private let say: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - patience: how long a process may take from its end to its readiness.
+    ///   - settle: how long a process stays ready before the next one is stopped, so that whoever balances, and looks only
+    ///     every so often, has seen it.
     ///   - say: gets a line for each process.
-    package init(client: ControlClient, patience: Duration, say: @escaping @Sendable (String) -> Void) {
+    package init(
+        client: ControlClient, patience: Duration, settle: Duration = .seconds(1),
+        say: @escaping @Sendable (String) -> Void
+    ) {
         self.client = client
         self.patience = patience
+        self.settle = settle
         self.say = say
     }
 
@@ -53,6 +60,7 @@ package struct RollingRestart: Sendable {
         say(
             "✔ \(name) stopped within \(Self.text(start.duration(to: stopped))), ready again after "
                 + Self.text(stopped.duration(to: .now)))
+        try await pause(settle, name)
     }
 
     private func becameReady(_ name: String, after before: Int32?) async throws(LocalStackError) -> UnitStatus {
@@ -64,11 +72,15 @@ package struct RollingRestart: Sendable {
                 throw LocalStackError(
                     .failedToStart, "\(name) is not ready again in time: \(unit?.reason ?? "it is gone").")
             }
-            do {
-                try await Task.sleep(for: .milliseconds(50))
-            } catch {
-                throw LocalStackError(.failedToStart, "\(name): waiting was cancelled.")
-            }
+            try await pause(.milliseconds(50), name)
+        }
+    }
+
+    private func pause(_ duration: Duration, _ name: String) async throws(LocalStackError) {
+        do {
+            try await Task.sleep(for: duration)
+        } catch {
+            throw LocalStackError(.failedToStart, "\(name): waiting was cancelled.")
         }
     }
 

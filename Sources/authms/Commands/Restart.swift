@@ -18,11 +18,15 @@ struct Restart: AsyncParsableCommand {
     @Option(help: "With --rolling: how many seconds a process may take to be ready again.")
     var patience = 60
 
+    @Option(help: "With --rolling: how many seconds a process stays ready before the next one is stopped.")
+    var settle = 1
+
     @Argument(help: "The processes, as `authms status` names them: identity, identity-2, postgres-identity …")
     var names: [String] = []
 
     func validate() throws {
         if !rolling, names.isEmpty { throw ValidationError("Name a process, or ask for all services with --rolling.") }
+        guard (0...600).contains(settle) else { throw ValidationError("--settle is 0 to 600 seconds.") }
         guard (1...600).contains(patience) else { throw ValidationError("--patience is 1 to 600 seconds.") }
     }
 
@@ -35,7 +39,9 @@ struct Restart: AsyncParsableCommand {
             }
             return
         }
-        let rolling = RollingRestart(client: client, patience: .seconds(patience)) { Local.say($0) }
+        let rolling = RollingRestart(client: client, patience: .seconds(patience), settle: .seconds(settle)) {
+            Local.say($0)
+        }
         try await rolling.run(names)
     }
 }
