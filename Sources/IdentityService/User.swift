@@ -129,19 +129,6 @@ package struct NewUser: Sendable {
         self.invitation = invitation
     }
 
-    package init(
-        id: UUID, tenantID: UUID, identifiers: [Identifier], name: String?, passwordHash: String,
-        mustChangePassword: Bool, roles: [String]
-    ) {
-        self.id = id
-        self.tenantID = tenantID
-        self.identifiers = identifiers
-        self.name = name
-        self.passwordHash = passwordHash
-        self.mustChangePassword = mustChangePassword
-        self.roles = roles
-    }
-
     package func identifier(_ kind: IdentifierKind) -> Identifier? {
         identifiers.first { $0.kind == kind }
     }
