@@ -104,6 +104,8 @@ package struct PostgresDeletionRepository: DeletionRepository {
             "DELETE FROM codes WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
             "DELETE FROM email_changes WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
             "DELETE FROM exports WHERE user_id = \(userID) AND tenant_id = \(tenantID)",
+            "DELETE FROM second_factors WHERE user_id = \(userID)",
+            "DELETE FROM remembered_devices WHERE user_id = \(userID)",
             // In other tenants, too, where the user is a guest.
             "DELETE FROM user_roles WHERE user_id = \(userID)", "DELETE FROM memberships WHERE user_id = \(userID)",
         ]

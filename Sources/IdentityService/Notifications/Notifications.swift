@@ -66,9 +66,20 @@ package struct Notifications: Sendable {
         case .userLocked: try await notify(.accountLocked, user, of: event)
         case .userUnlocked: try await notify(.accountUnlocked, user, of: event)
         case .registrationRepeated: try await notify(.alreadyRegistered, user, of: event)
-        default: break
+        default:
+            guard let change = Self.changes[event.type] else { return }
+            try await notify(.mfaChanged, user, of: event, with: ["change": change])
         }
     }
+
+    /// What happened to somebody's second factors, as a mail says it.
+    private static let changes: [EventType: String] = [
+        .totpEnabled: "one-time passwords were turned on", .totpDisabled: "one-time passwords were turned off",
+        .passkeyRegistered: "a passkey was added", .passkeyRemoved: "a passkey was removed",
+        .passkeySuspected: "a passkey was refused, because it may have been copied",
+        .recoveryCodesGenerated: "new recovery codes were made", .recoveryCodeUsed: "a recovery code was used",
+        .mfaReset: "an administrator removed all second factors",
+    ]
 
     // MARK: - Codes
 
@@ -97,7 +108,9 @@ package struct Notifications: Sendable {
 
     // MARK: - News
 
-    private func notify(_ kind: MailKind, _ user: UUID, of event: DomainEvent) async throws {
+    private func notify(
+        _ kind: MailKind, _ user: UUID, of event: DomainEvent, with more: [String: String] = [:]
+    ) async throws {
         let deadline = Deadline.after(.seconds(5))
         guard try await !isEnough(kind, to: user, for: event, deadline) else { return }
         guard
@@ -107,6 +120,7 @@ package struct Notifications: Sendable {
         let detail = try StrictJSON.decode(EventDetail.self, from: Array(event.data.utf8))
         var values = ["tenant": account.tenant.displayName, "time": Self.time(event.time.date)]
         values["ip"] = detail.ip
+        values.merge(more) { _, new in new }
         try await send(kind, values, to: address, of: user, for: event)
     }
 
