@@ -20,5 +20,7 @@ def mann_whitney_p(left, right):
     ties = sum(count**3 - count for count in Counter(value for value, _ in ordered).values())
     total = n + m
     variance = n * m / 12 * ((total + 1) - ties / (total * (total - 1)))
+    if variance <= 0:
+        return 1.0  # all are the same
     z = (abs(u - n * m / 2) - 0.5) / math.sqrt(variance)
     return math.erfc(max(z, 0) / math.sqrt(2))

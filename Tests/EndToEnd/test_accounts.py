@@ -75,7 +75,7 @@ def test_data_is_given_out_by_every_service(suite, http, make_account):
 def rows_about(suite, user_id, email):
     """Every row of every table of the five databases that still holds the id or the address, but for what must stay."""
     stays = {
-        "users", "deletions", "erased_users", "outbox", "stream_events", "revocations", "sent_mails",
+        "users", "hot_keys", "deletions", "erased_users", "outbox", "stream_events", "revocations", "sent_mails",
         "audit_records", "audit_stream_ahead",
     }
     env, found = suite.env(), []

@@ -13,8 +13,8 @@ from ranks import mann_whitney_p
 
 AUTH = "/identity/api/v1/auth"
 PAIRS = int(os.environ.get("ENUMERATION_PAIRS", "400"))
-# So many accounts are tried in turn, so that none is tried so often that it would have to wait.
-ACCOUNTS = 100
+# So many accounts are tried in turn, so that none is tried so often that it would have to wait, even measured twice.
+ACCOUNTS = 200
 
 
 def test_the_rank_test_tells_a_shift_from_none():

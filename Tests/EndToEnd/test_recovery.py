@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mailbox import code, mail, mails
+from waiting import until
 
 AUTH = "/identity/api/v1/auth"
 NEW = "another horse battery staple"
@@ -32,6 +33,7 @@ def test_a_forgotten_password_is_reset_with_a_code_that_came_by_mail(suite, http
     # The old password and everything that was signed in with it are gone.
     old = http.post(f"{AUTH}/login", json={"identity": account.email, "password": account.password})
     assert old.status_code == 401
+    until(lambda: account.me(before["access_token"]).status_code == 401, saying="the old token is refused everywhere")
     assert account.me(before["access_token"]).json()["code"] == 401003
     assert account.refresh(before["refresh_token"]).status_code == 401
     account.password = NEW
