@@ -93,7 +93,8 @@ struct ServiceReplicaTests {
     func rules() {
         let now = ContinuousClock.now
         var replicas = ServiceReplicas(count: 2, maximumInFlight: 10)
-        func next(_ after: UInt64 = 0, at instant: ContinuousClock.Instant = now) -> Int? {
+        func next(_ after: UInt64 = 0, at instant: ContinuousClock.Instant? = nil) -> Int? {
+            let instant = instant ?? now
             guard let index = replicas.take(at: instant, after: after) else { return nil }
             replicas.giveBack(index, .nothing, at: instant)
             return index
