@@ -45,7 +45,7 @@ package struct Refresh: Sendable {
         // Whoever sent it has an answer from elsewhere by now, and keeps the token that a rotation would use up.
         guard !stall.hasJustResumed() else { throw SessionError.stalled }
         let claim = RefreshClaim(sessionID: token.sessionID, generation: Int64(token.generation))
-        let now = now()
+        let (now, began) = (now(), ContinuousClock.now)
         let result: RefreshResult
         do {
             // Whether an exchange without an answer happened can be asked now; its owner holds the token still, and within the
@@ -55,7 +55,12 @@ package struct Refresh: Sendable {
             }
             result = try await repository.refresh(
                 claim, lifetime: lifetime, now: now, actor: actor, deadline: deadline.forStatement)
-            unanswered.forget(claim)
+            // The gateway goes to identity after a second, and then the owner holds what they sent.
+            if began.duration(to: .now) > Self.promptness {
+                unanswered.note(claim, at: now)
+            } else {
+                unanswered.forget(claim)
+            }
         } catch let error as PostgresError where error.isUnavailable {
             unanswered.note(claim, at: now)
             return try withoutDatabase(token, claim, text: text, at: now, failure: error)
@@ -71,6 +76,9 @@ package struct Refresh: Sendable {
         case .expired, .unknown: throw SessionError.refreshTokenInvalid
         }
     }
+
+    /// An answer that takes longer may have come too late for whoever asked.
+    private static let promptness = Duration.milliseconds(500)
 
     private func answer(_ session: Session, claimsReadAt: Date) throws -> SignInAnswer {
         var grant = AccessTokenGrant(session)

@@ -1,8 +1,8 @@
 package import Foundation
 import Synchronization
 
-/// The refresh tokens whose exchange this process asked its database for and had no answer: nobody knows whether they were
-/// exchanged, and their owners hold them still.
+/// The refresh tokens whose exchange this process asked its database for and had no answer, or one so late that whoever
+/// asked has gone: nobody knows whether their owners have the successors, or hold them still.
 ///
 /// Bounded: two halves, of which the older is dropped when the younger is full.
 package final class UnansweredRefreshes: Sendable {
@@ -30,9 +30,11 @@ package final class UnansweredRefreshes: Sendable {
         }
     }
 
-    /// When it was asked for, from the first time to the last; nil where every exchange was answered.
+    /// When it was asked for, from the first time to the last, by a database's less exact clock; nil where every exchange
+    /// was answered.
     package func moments(of token: RefreshClaim) -> ClosedRange<Date>? {
-        state.withLock { $0.young[token] ?? $0.old[token] }
+        let moments = state.withLock { $0.young[token] ?? $0.old[token] }
+        return moments.map { ($0.lowerBound - 0.01)...($0.upperBound + 0.01) }
     }
 
     package func forget(_ token: RefreshClaim) {

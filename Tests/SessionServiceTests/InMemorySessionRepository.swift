@@ -1,6 +1,7 @@
 import ConnectionKit
 import Contracts
 import Foundation
+import Postgres
 import SessionService
 
 /// The sessions of a test that needs no database. The same suite runs on it and on PostgreSQL, so that a rule tested
@@ -9,6 +10,10 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     private var sessions: [UUID: Session] = [:]
     private var stored: [(revocation: Revocation, tenantID: UUID)] = []
     private var trusted: [TrustedDevice] = []
+    private var losesAnswers = false
+
+    /// From now on a refresh takes effect, and then the connection is gone.
+    func loseAnswers(_ loses: Bool) { losesAnswers = loses }
 
     func insert(
         _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
@@ -34,6 +39,14 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     }
 
     func refresh(
+        _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
+    ) throws -> RefreshResult {
+        let result = exchange(token, lifetime: lifetime, now: now, actor: actor, deadline: deadline)
+        if losesAnswers { throw PostgresError(.connectionLost(outcomeUnknown: true)) }
+        return result
+    }
+
+    private func exchange(
         _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
     ) -> RefreshResult {
         guard let session = sessions[token.sessionID] else { return .unknown }

@@ -136,28 +136,38 @@ package struct Reckoner: Sendable {
 
     /// Every token that was signed out is shown to the gateway and to each service.
     private func acceptedTokens(_ load: MixedLoad) async -> [String] {
-        var accepted: [String] = []
-        for token in load.ledger.ended {
-            for place in [
-                "/identity/api/v1/auth/me", services[0] + "/api/v1/auth/me", services[1] + "/api/v1/sessions",
-            ] {
+        let places = ["/identity/api/v1/auth/me", services[0] + "/api/v1/auth/me", services[1] + "/api/v1/sessions"]
+        return await Self.each(of: load.ledger.ended) { token in
+            for place in places {
                 let answer = await load.client.send(.GET, place, token: token)
-                if answer.isSuccess { accepted.append("\(place) takes a signed-out token at the end") }
+                if answer.isSuccess { return "\(place) takes a signed-out token at the end" }
             }
+            return nil
         }
-        return accepted
     }
 
     /// Every session that nobody signed out still refreshes, to a whole pair.
     private func lostSessions(_ load: MixedLoad) async -> [String] {
-        var lost: [String] = []
-        for held in load.ledger.sessions {
+        await Self.each(of: load.ledger.sessions) { held in
             let answer = await load.client.send(
                 .POST, "/identity/api/v1/auth/refresh", ["refresh_token": held.refresh], id: held.pending)
-            if !answer.isSuccess || answer.texts["refresh_token"] == nil || answer.expiresIn == 300 {
-                lost.append("a session's last refresh was answered \(answer.summary)")
-            }
+            let isWhole = answer.isSuccess && answer.texts["refresh_token"] != nil && answer.expiresIn != 300
+            return isWhole ? nil : "a session's last refresh was answered \(answer.summary)"
         }
-        return lost
+    }
+
+    /// What is found wrong with any of them; eight are looked at at a time.
+    private static func each<Item: Sendable>(
+        of items: [Item], _ problem: @escaping @Sendable (Item) async -> String?
+    ) async -> [String] {
+        await withTaskGroup(of: String?.self) { group in
+            var problems: [String] = []
+            for (index, item) in items.enumerated() {
+                if index >= 8, let found = await group.next() ?? nil { problems.append(found) }
+                group.addTask { await problem(item) }
+            }
+            for await found in group { if let found { problems.append(found) } }
+            return problems
+        }
     }
 }

@@ -1,0 +1,72 @@
+import Contracts
+import Foundation
+import Logging
+import MicroMiddleware
+import SessionService
+import Synchronization
+import Testing
+
+@Suite("A refresh whose answer is lost")
+struct UnansweredRefreshTests {
+    /// A clock that stands until it is moved.
+    private final class Clock: Sendable {
+        private let offset = Mutex(TimeInterval(0))
+        var now: Date { Example.now + offset.withLock { $0 } }
+        func advance(_ seconds: TimeInterval) { offset.withLock { $0 += seconds } }
+    }
+
+    private let repository = InMemorySessionRepository()
+    private let clock = Clock()
+    private let codec: RefreshTokenCodec
+    private let refresh: Refresh
+
+    init() throws {
+        let (ring, clock) = (try KeyRing.ephemeral(), clock)
+        codec = RefreshTokenCodec(ring: ring, now: { clock.now })
+        let recent = RecentSessions()
+        refresh = Refresh(
+            repository: repository, codec: codec, tokens: TokenIssuer(ring: ring, issuer: "i", audience: "a"),
+            lifetime: Example.lifetime, recent: recent,
+            announcer: RevocationAnnouncer(
+                set: RevocationSet(), recent: recent, redis: nil,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
+            stall: StallDetector(), now: { clock.now })
+    }
+
+    private func exchange(_ text: String) async throws -> SignInAnswer {
+        try await refresh.refresh(text, actor: Example.actor, deadline: Example.deadline)
+    }
+
+    @Test("is no theft when its owner comes again with the same token, however long the outage was")
+    func lost() async throws {
+        let session = try await opened(in: repository)
+        let text = try codec.encode(
+            RefreshToken(
+                sessionID: session.id, generation: 0, expiresAt: session.idleExpiresAt,
+                grant: RefreshGrant(
+                    userID: session.userID, tenantID: session.tenantID, roles: [], methods: ["pwd"],
+                    mustChangePassword: false, authenticatedAt: Example.now, confirmedAt: Example.now,
+                    userCreatedAt: Example.now)))
+        await repository.loseAnswers(true)
+        let short = try await exchange(text)
+        #expect(short.degraded && short.refreshToken == text)
+        await repository.loseAnswers(false)
+        clock.advance(120)
+        let whole = try await exchange(text)
+        #expect(!whole.degraded && whole.refreshToken != text)
+        // It was answered this time: used once more, it is theft.
+        clock.advance(120)
+        await #expect(throws: SessionError.refreshTokenReused) { _ = try await exchange(text) }
+    }
+
+    @Test("What is kept of them is bounded")
+    func bounded() {
+        let unanswered = UnansweredRefreshes(capacity: 4)
+        let claims = (0..<20).map { _ in RefreshClaim(sessionID: UUID(), generation: 0) }
+        for claim in claims { unanswered.note(claim, at: Example.now) }
+        #expect(claims.filter { unanswered.moments(of: $0) != nil }.count <= 4)
+        #expect(unanswered.moments(of: claims[19])?.contains(Example.now) == true)
+        unanswered.forget(claims[19])
+        #expect(unanswered.moments(of: claims[19]) == nil)
+    }
+}
