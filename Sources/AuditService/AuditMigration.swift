@@ -6,6 +6,9 @@ package import Postgres
 /// Migrates the audit database as the role that owns it, and then lets the role that the service works as insert and
 /// read, and nothing more: whoever takes over the service cannot switch off what protects the trail.
 package struct AuditMigration: Sendable {
+    /// The bytes of "grant" as a number.
+    private static let lockKey: Int64 = 0x67_7261_6E74
+
     private let owner: PostgresConfiguration
     private let serviceRole: String
     private let directory: String
@@ -34,7 +37,11 @@ package struct AuditMigration: Sendable {
             let report = try await PostgresMigrator(client).migrate(
                 try MigrationSet(directory: directory), deadline: deadline, progress: progress)
             if owner.user != serviceRole {
-                try await client.query("SELECT audit_grant_service(\(serviceRole)::name)", deadline: deadline)
+                // One replica at a time: two grants at once would disturb each other.
+                try await client.withTransaction(deadline: deadline) { connection in
+                    try await connection.query("SELECT pg_advisory_xact_lock(\(Self.lockKey))")
+                    try await connection.query("SELECT audit_grant_service(\(serviceRole)::name)")
+                }
             }
             await client.close()
             return report

@@ -73,6 +73,18 @@ struct AuditRoleTests {
         await roles.service.close()
     }
 
+    @Test("Replicas that start at once migrate and grant without disturbing each other", .timeLimit(.minutes(2)))
+    func together() async throws {
+        let roles = try await Roles.make()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<6 { group.addTask { try await roles.migrate() } }
+            try await group.waitForAll()
+        }
+        let rows = try await roles.service.query("SELECT FROM audit_records", deadline: .after(.seconds(10)))
+        #expect(rows.isEmpty)
+        await roles.service.close()
+    }
+
     @Test("It can change, remove, hide or unprotect nothing of the trail", .timeLimit(.minutes(2)))
     func refused() async throws {
         let roles = try await Roles.make()
