@@ -64,8 +64,8 @@ extension PostgresIdentityRepository: RememberedDeviceRepository {
                 DELETE FROM remembered_devices
                 WHERE user_id = \(userID) AND tenant_id = \(tenantID) AND id = coalesce(\(id), id) RETURNING 1
             ), counted AS (SELECT count(*) AS count FROM forgotten),
-            some AS (SELECT 1 FROM counted WHERE count > 0),
-            recorded AS (\(SQL.outboxInsert(event, from: "some AS forgotten_some")))
+            seen AS (SELECT 1 FROM counted WHERE count > 0),
+            recorded AS (\(SQL.outboxInsert(event, from: "seen")))
             SELECT count FROM counted
             """
         let count = try await database.query(sql, deadline: deadline).first?.decode(Int.self, "count") ?? 0
