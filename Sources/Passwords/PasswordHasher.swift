@@ -59,7 +59,7 @@ package final class PasswordHasher: Sendable {
         guard let pepper = peppers.pepper(hash.pepperID) else { throw .unknownPepper(id: hash.pepperID) }
         let isCurrent =
             hash.parameters.memoryKiB >= parameters.memoryKiB && hash.parameters.iterations >= parameters.iterations
-            && pepper.id == peppers.current.id
+            && hash.pepperID == peppers.current.id
         let outcome = try await queue.run(deadline: deadline) { () throws(PasswordHashingError) in
             let matches = try Sodium.verify(Sodium.peppered(password, with: pepper), against: hash.sodium)
             return .verified(matches: matches, needsRehash: matches && !isCurrent)

@@ -63,7 +63,9 @@ struct AuditServiceTests {
 
             let stats = try await service.get("/api/v1/admin/audit/stats", token: owner)
             #expect((stats.json["data"] as? [String: Any])?["total"] as? Int == 30)
-            let streams = try await service.get("/api/v1/admin/audit/streams", token: owner)
+            #expect(try await service.get("/api/v1/admin/audit/streams", token: owner).status == 403)
+            let operators = try service.token(user: UUID.v7(), tenant: DefaultTenant.id, roles: ["owner"])
+            let streams = try await service.get("/api/v1/admin/audit/streams", token: operators)
             let states = (streams.json["data"] as? [[String: Any]])?.map { $0["complete_to"] as? Int }
             #expect(states?.contains(30) == true)
             let none = try await service.get("/api/v1/internal/events/head", token: owner)

@@ -63,6 +63,7 @@ struct StreamResolverTests {
         #expect((resolution.position, resolution.fetched) == (9, 3))
         #expect(try await audit.count() == 13)
         let next = try continuation(of: restored + others, 2)
+        try await install(restored + others + next, in: source)
         try await audit.store(next)
         await reconciler.look()
         let progress = try await audit.store.progress(of: .identity, deadline: deadline)

@@ -130,7 +130,7 @@ struct FakeSessions: SessionOpening {
 
 struct FakeTokens: AccessTokenMinting {
     func mint(_ grant: AccessTokenGrant) -> MintedAccessToken {
-        let roles = grant.mustChangePassword ? "" : grant.user.roles.joined(separator: ",")
+        let roles = grant.isConfined ? "" : grant.user.roles.joined(separator: ",")
         return MintedAccessToken(token: "access[\(roles)]", expiresIn: 1_800)
     }
 }

@@ -136,7 +136,7 @@ struct SecondFactorTests {
         let token = try #require(answer.deviceToken)
         func isAsked(_ token: String) async throws -> Bool {
             var attempt = attempt
-            attempt.deviceToken = token
+            attempt.rememberedDevice = token
             if case .secondFactorDue = try await signIn().signIn(attempt, origin: makeOrigin()) { return true }
             return false
         }

@@ -181,7 +181,10 @@ actor InMemoryMFARepository: MFARepository, PasskeyRepository {
     }
 
     func markTold(_ states: [SecondFactorState], deadline: Deadline) {
-        for state in states { people[state.userID]?.told = max(people[state.userID]?.told ?? 0, state.version) }
+        for state in states {
+            let told = max(people[state.userID]?.told ?? 0, state.version)
+            people[state.userID]?.told = told
+        }
     }
 
     func keyIDsInUse(deadline: Deadline) -> [String] {

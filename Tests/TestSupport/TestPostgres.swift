@@ -37,9 +37,13 @@ package final class TestPostgres: Sendable {
             if asksForCertificate {
                 all["ssl_ca_file"] = files.authority
                 all["hba_file"] = "\(directory)/hba.conf"
-                try Files.write(
-                    "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n", to: "\(directory)/hba.conf",
-                    permissions: 0o644)
+                // Without TLS a password is enough: that is how the server is asked whether it is ready.
+                let rules = """
+                    hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca
+                    hostnossl all all 127.0.0.1/32 scram-sha-256
+
+                    """
+                try Files.write(rules, to: "\(directory)/hba.conf", permissions: 0o644)
             }
         }
         let server = TestPostgres(
