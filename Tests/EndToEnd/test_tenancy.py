@@ -106,8 +106,8 @@ def test_a_guest_switches_between_tenants_until_shut_out(http, administrator):
     # Shut out: what was given there is refused within moments, and the home tenant's goes on.
     assert owner.put(f"/admin/users/{ann.id}/status", json={"status": "disabled"}).status_code == 200
     until(lambda: there.refresh().status_code == 401, saying="the guest's session there is over")
-    assert ann.post("/auth/me/switch-tenant", json={"tenant_id": tenant["id"]}).status_code == 403
     until(lambda: (ann.refresh(), ann.get("/auth/me").status_code == 200)[1], saying="the own tenant's session goes on")
+    assert ann.post("/auth/me/switch-tenant", json={"tenant_id": tenant["id"]}).status_code == 403
 
 
 def test_disabling_the_account_at_home_ends_the_session_elsewhere(http, administrator):

@@ -123,42 +123,7 @@ struct BenchCommand: AsyncParsableCommand {
         await suite.stop()
     }
 
-    private func auditStall(in layout: StackLayout) async throws -> [BenchResult] {
-        func client(_ role: ServiceRole) throws -> PostgresClient {
-            PostgresClient(
-                configuration: try PostgresConfiguration(url: try database(of: role, in: layout)),
-                logger: Logger(label: "authms.bench") { _ in SwiftLogNoOpLogHandler() })
-        }
-        let audit = try client(.audit)
-        let sources = try [EventSource.identity, .session].map { source in
-            (uri: source.uri, database: try client(source == .identity ? .identity : .session))
-        }
-        let outcome: AuditStall.Outcome
-        do {
-            outcome = try await AuditStall(
-                control: ControlClient(layout: layout), gateway: layout.url(of: .gateway), audit: audit,
-                sources: sources
-            ).run(.seconds(stall))
-        } catch let error as DrillError {
-            throw LocalStackError(.failedToStart, error.description)
-        }
-        for client in [audit] + sources.map(\.database) { await client.close() }
-        let ratio = outcome.stalled_ms / max(outcome.usual_ms, 0.001)
-        let drain = outcome.drain / .seconds(1)
-        return [
-            BenchResult(
-                name:
-                    "p99 of \(outcome.requests) requests of the mixed load, the audit database stalled for \(stall) s",
-                value: outcome.stalled_ms, unit: "ms", ratio: ratio, goal: "≤ 1.1 × without", passes: ratio <= 1.1),
-            BenchResult(
-                name: "Requests that were not answered as usual", value: Double(outcome.failed), unit: "", goal: "none",
-                passes: outcome.failed == 0),
-            BenchResult(
-                name: "Until the trail had what waited", value: drain, unit: "s", goal: "< 120 s", passes: drain < 120),
-        ]
-    }
-
-    private func database(of role: ServiceRole, in layout: StackLayout) throws -> String {
+    func database(of role: ServiceRole, in layout: StackLayout) throws -> String {
         let plan = StackPlan(
             layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
             environment: Local.environment)
