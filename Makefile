@@ -1,5 +1,5 @@
 # authms. Two commands matter: `make up` runs everything on this machine, `make test` tests everything.
-.PHONY: help up test fuzz bench soak lint build down demo clean
+.PHONY: help up test heavy fuzz bench soak lint build down demo clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -13,10 +13,15 @@ test: ## Install what is missing, lint, build, run all tests
 	@.scripts/install test
 	@.scripts/test
 
+heavy: ## The end-to-end tests that take minutes each: drill, kills, rolling restarts, warm-up, fuzz, enumeration
+	@.scripts/install test
+	@.scripts/build program
+	@AUTHMS_HEAVY=1 .scripts/end-to-end -k "drill or rolling or faults or fuzz or enumeration or warmup or no_documented_operation"
+
 fuzz: ## 10,000 requests made at random from the API's document
 	@.scripts/install test
 	@.scripts/build program
-	@FUZZ_REQUESTS=10000 .scripts/end-to-end -k test_fuzz
+	@AUTHMS_HEAVY=1 FUZZ_REQUESTS=10000 .scripts/end-to-end -k test_fuzz
 
 bench: ## Measure, each ratio in one run
 	@.scripts/install bench

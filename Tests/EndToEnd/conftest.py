@@ -1,5 +1,6 @@
 """A private suite for the tests: started from the built binary, on ports and in a directory of its own."""
 
+import os
 import pathlib
 import secrets
 import tempfile
@@ -107,3 +108,15 @@ def administrator(auditor, http):
     person = object.__new__(Person)
     person.http, person.access_token = http, auditor.headers["Authorization"].removeprefix("Bearer ")
     return person
+
+
+# Minutes each, and judged by time: `make heavy` runs them, on a machine that does nothing else.
+HEAVY = ("test_drill.py", "test_rolling.py", "test_faults.py", "test_fuzz.py", "test_enumeration.py", "test_warmup.py")
+
+
+def pytest_collection_modifyitems(items):
+    if "AUTHMS_HEAVY" in os.environ:
+        return
+    for item in items:
+        if item.path.name in HEAVY or "no_documented_operation" in item.name:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make heavy"))

@@ -42,7 +42,7 @@ def with_a_password_of_their_own(suite):
 def test_no_request_at_random_gets_an_answer_that_the_document_does_not_have(own_suite):
     gateway = own_suite.gateway
     actors = [administrator(gateway, *with_a_password_of_their_own(own_suite)), member(gateway)]
-    requests = int(os.environ.get("FUZZ_REQUESTS", "1200"))
+    requests = int(os.environ.get("FUZZ_REQUESTS", "600"))
     fuzzer = Fuzzer(gateway, actors, requests, int(os.environ.get("FUZZ_SEED", "1")))
     wrong = fuzzer.run()
     told = "\n\n".join(f"{name}: {what}\n{text}" for (name, what), text in wrong.items())

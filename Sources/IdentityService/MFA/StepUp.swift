@@ -21,8 +21,11 @@ package struct StepUp: Sendable {
     }
 
     /// Opens a challenge: needed for a passkey, which answers to one.
+    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/accountDisabled``; 409 for who has no second factor; 503
+    ///   without the mfa service.
     package func begin(_ identity: AccessTokenClaims, origin: RequestOrigin) async throws -> SecondFactorDue {
-        try await gate.challenge(ticket(for: identity), origin: origin)
+        _ = try await account(identity, origin: origin)
+        return try await gate.challenge(ticket(for: identity), origin: origin)
     }
 
     /// - Parameter challengeToken: from ``begin(_:origin:)``; without one a challenge is opened for this answer alone.
@@ -32,10 +35,7 @@ package struct StepUp: Sendable {
         _ identity: AccessTokenClaims, challengeToken: String?, method: MFAMethod, code: String?,
         credential: WebAuthnCredential?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
-        let account = try await repository.account(
-            identity.subject, tenantID: identity.tenantID, deadline: origin.scope.deadline.forStatement)
-        guard let account else { throw IdentityError.userUnknown }
-        guard account.isUsable else { throw IdentityError.accountDisabled }
+        let account = try await account(identity, origin: origin)
         let challenge: UUID
         if let challengeToken {
             let ticket = try gate.tickets.read(challengeToken, for: .stepUp)
@@ -57,6 +57,18 @@ package struct StepUp: Sendable {
                 user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: now(),
                 methods: identity.methods + factor.methods.filter { !identity.methods.contains($0) },
                 mustChangePassword: account.mustChangePassword))
+    }
+
+    /// The account, which has a second factor to prove.
+    private func account(_ identity: AccessTokenClaims, origin: RequestOrigin) async throws -> Account {
+        let account = try await repository.account(
+            identity.subject, tenantID: identity.tenantID, deadline: origin.scope.deadline.forStatement)
+        guard let account else { throw IdentityError.userUnknown }
+        guard account.isUsable else { throw IdentityError.accountDisabled }
+        guard !account.secondFactors.isEmpty else {
+            throw APIError(.conflict, "You have no second factor. Set one up first.")
+        }
+        return account
     }
 
     private func ticket(for identity: AccessTokenClaims) -> ChallengeTicket {
