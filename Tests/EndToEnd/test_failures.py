@@ -179,7 +179,7 @@ def serve(place, service, tmp_path, **environment):
         "HTTP_PORT": "0", "DATABASE_URL": env[f"{service.upper()}_DATABASE_URL"] if service != "gateway" else "",
         "REDIS_URL": env["REDIS_URL"], "RABBITMQ_URL": env["AMQP_URL"], "KEYS_DIRECTORY": env["KEYS_DIRECTORY"],
         "KEYS_JWKS_FILE": f"{env['KEYS_DIRECTORY']}/jwks.json", "INTERNAL_SECRET": env["INTERNAL_SECRET"],
-        "PASSWORD_PEPPER": "p" * 32, **environment,
+        "PASSWORD_PEPPER": "p" * 32, "MFA_ENCRYPTION_KEY": "m" * 32, **environment,
     }  # fmt: skip
 
 
@@ -239,24 +239,25 @@ def test_secrets_are_read_from_a_mounted_directory(place, running, tmp_path):
     environment = serve(place, "mfa", tmp_path)
     secrets = tmp_path / "secrets"
     secrets.mkdir()
-    for name in ("DATABASE_URL", "INTERNAL_SECRET"):
+    for name in ("DATABASE_URL", "INTERNAL_SECRET", "MFA_ENCRYPTION_KEY"):
         (secrets / name.lower().replace("_", "-")).write_text(environment.pop(name) + "\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment |= {"SECRETS_DIRECTORY": str(secrets), "HTTP_PORT": str(port)}
+    said = tmp_path / "said.txt"
     process = subprocess.Popen(
         [place.binary, "serve", "mfa"], cwd=place.repository, env={**place.environment, **environment},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, stdout=said.open("w"), stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
         until(
-            lambda: place.authms("health", "--port", str(port), check=False).returncode == 0, seconds=20,
-            saying="the service is ready with its secrets from files",
+            lambda: process.poll() is not None or place.authms("health", "--port", str(port), check=False).returncode == 0,
+            seconds=20, saying="the service is ready with its secrets from files",
         )  # fmt: skip
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(30) == 0, said.read_text()
 
 
 @needs_root
