@@ -27,8 +27,7 @@ package struct Reauthentication: Sendable {
         by identity: AccessTokenClaims, password: String, declared: String?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
         let deadline = origin.scope.deadline
-        let attempt = SignInAttempt(
-            identity: "session.\(identity.sessionID.text)", password: password, tenantID: identity.tenantID)
+        let attempt = SignInAttempt.again(in: identity, password: password)
         let admission = try await throttle.admit(attempt, origin: origin)
         guard
             let account = try await repository.account(
@@ -52,5 +51,13 @@ package struct Reauthentication: Sendable {
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: Date(),
                 methods: identity.methods, mustChangePassword: account.mustChangePassword))
+    }
+}
+
+extension SignInAttempt {
+    /// An attempt to prove oneself once more: counted under the session, not under the account.
+    static func again(in identity: AccessTokenClaims, password: String) -> SignInAttempt {
+        SignInAttempt(
+            identity: "session.\(identity.sessionID.text)", password: password, tenantID: identity.tenantID)
     }
 }
