@@ -70,14 +70,18 @@ package struct PostgresSessionRepository: SessionRepository {
     }
 
     package func sessions(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) async throws -> [Session] {
-        let sql: SQL =
-            """
-            SELECT \(Self.columns) FROM sessions s
-            WHERE s.tenant_id = \(tenantID) AND s.user_id = \(userID) AND s.revoked_at IS NULL
-                AND s.idle_expires_at > \(now)
-            ORDER BY s.rotated_at DESC, s.id DESC LIMIT 200
-            """
-        return try await database.query(sql, deadline: deadline).map(Session.init(row:))
+        try await database.query(Self.sessions(of: userID, tenantID: tenantID, now: now), deadline: deadline)
+            .map(Session.init(row:))
+    }
+
+    /// The statement of a user's list.
+    package static func sessions(of userID: UUID, tenantID: UUID, now: Date) -> SQL {
+        """
+        SELECT \(columns) FROM sessions s
+        WHERE s.tenant_id = \(tenantID) AND s.user_id = \(userID) AND s.revoked_at IS NULL
+            AND s.idle_expires_at > \(now)
+        ORDER BY s.rotated_at DESC, s.id DESC LIMIT 200
+        """
     }
 
     package func updateSnapshots(

@@ -114,10 +114,12 @@ package struct UserSearch: Sendable {
             WHERE g.tenant_id = \(tenantID) AND g.is_guest AND u.status <> 'deleted' AND (\(Self.isNamed(text)))
             LIMIT \(bound))
             """
-        let own = Self.conditions(text).map { condition -> SQL in
+        // In the index's own order, so that no plan begins at the table instead.
+        let own = Self.nameColumns.map { column -> SQL in
             """
-            (SELECT u.id FROM users u WHERE u.tenant_id = \(tenantID) AND u.status <> 'deleted' AND \(condition)
-            LIMIT \(bound))
+            (SELECT u.id FROM users u
+            WHERE u.tenant_id = \(tenantID) AND u.status <> 'deleted' AND \(Self.begins(column, with: text))
+            ORDER BY \(unescaped: column) USING ~<~ LIMIT \(bound))
             """
         }
         return "SELECT id FROM (\(SQL(joining: own + [guests], separator: " UNION "))) AS named LIMIT \(bound)"
@@ -126,7 +128,8 @@ package struct UserSearch: Sendable {
     private func disabled(_ bound: Int) -> SQL {
         """
         SELECT id FROM (
-            (SELECT u.id FROM users u WHERE u.tenant_id = \(tenantID) AND u.status = 'disabled' LIMIT \(bound))
+            (SELECT u.id FROM users u WHERE u.tenant_id = \(tenantID) AND u.status = 'disabled'
+                ORDER BY u.id LIMIT \(bound))
             UNION (SELECT u.id FROM memberships g JOIN users u ON u.id = g.user_id
                 WHERE g.tenant_id = \(tenantID) AND g.is_guest AND u.status = 'disabled' LIMIT \(bound))
             UNION (SELECT u.id FROM memberships m JOIN users u ON u.id = m.user_id
@@ -149,16 +152,14 @@ package struct UserSearch: Sendable {
         """
     }
 
-    private static func isNamed(_ text: String) -> SQL { SQL(joining: conditions(text), separator: " OR ") }
+    private static let nameColumns: [StaticString] = ["u.email_key", "u.username_key", "u.phone_key", "u.name_key"]
+
+    private static func isNamed(_ text: String) -> SQL {
+        SQL(joining: nameColumns.map { begins($0, with: text) }, separator: " OR ")
+    }
 
     /// The operators of text_pattern_ops: a prefix is a range, whatever the collation and however it is planned.
-    private static func conditions(_ text: String) -> [SQL] {
-        let (low, high) = (text, text + "\u{10FFFF}")
-        return [
-            "(u.email_key ~>=~ \(low) AND u.email_key ~<~ \(high))",
-            "(u.username_key ~>=~ \(low) AND u.username_key ~<~ \(high))",
-            "(u.phone_key ~>=~ \(low) AND u.phone_key ~<~ \(high))",
-            "(u.name_key ~>=~ \(low) AND u.name_key ~<~ \(high))",
-        ]
+    private static func begins(_ column: StaticString, with text: String) -> SQL {
+        "(\(unescaped: column) ~>=~ \(text) AND \(unescaped: column) ~<~ \(text + "\u{10FFFF}"))"
     }
 }
