@@ -21,8 +21,10 @@ package struct QueryPlan: Sendable, CustomStringConvertible {
         Set(steps.filter { $0.hasPrefix("Seq Scan on ") }.map { String($0.dropFirst("Seq Scan on ".count)) })
     }
 
-    /// Whether some step reads an index of that name.
-    package func uses(_ index: String) -> Bool { steps.contains { $0.hasSuffix(" by \(index)") } }
+    /// Whether some step reads an index whose name has that part: a partition's index is named after its columns.
+    package func usesIndex(naming part: String) -> Bool {
+        steps.contains { $0.split(separator: " by ").dropFirst().last?.contains(part) == true }
+    }
 
     private mutating func collect(_ node: [String: Any]) {
         var step = node["Node Type"] as? String ?? "?"
