@@ -64,14 +64,15 @@ package struct SignIn: Sendable {
         if account.secondFactorDemand != .nothing {
             guard let gate else { throw APIError(.dependencyUnavailable) }
             guard try await gate.recognises(attempt.rememberedDevice, for: account, origin: origin) else {
-                return try await gate.demand(
-                    of: account, rehashed: rehashed, isKnownDevice: isKnownDevice, origin: origin)
+                // The device's cookie is no word of its having signed in here: the password alone buys it.
+                return try await gate.demand(of: account, rehashed: rehashed, origin: origin)
             }
         }
+        let isRemembered = account.secondFactorDemand != .nothing
         return .signedIn(
             try await completion.complete(
-                account, methods: ["pwd"], rehashed: rehashed,
-                isKnownDevice: isKnownDevice || account.secondFactorDemand != .nothing, origin: origin))
+                account, methods: ["pwd"], rehashed: rehashed, isKnownDevice: isKnownDevice || isRemembered,
+                origin: origin))
     }
 
     // MARK: - Who it is

@@ -81,7 +81,9 @@ def test_a_device_that_shows_its_cookie_is_known_wherever_it_is_and_whatever_it_
 def test_the_second_half_of_a_login_says_it_the_password_alone_does_not(suite, make_account):
     user = SecondFactorUser(make_account())
     user.enable_totp()
-    answer = login(user.http, user.account, SAFARI).json()["data"]
+    # The cookie that the password alone buys vouches for nobody.
+    given = device_token(login(user.http, user.account, SAFARI))
+    answer = login(user.http, user.account, SAFARI, headers={"X-Device-Token": given}).json()["data"]
     assert answer["requires_mfa"] and told(suite, user.account) == 0
     body = {"challenge_token": answer["challenge_token"], "mfa_method": "totp", "code": user.app.code()}
     done = user.http.post(

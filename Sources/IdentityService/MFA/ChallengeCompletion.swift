@@ -56,8 +56,7 @@ package struct ChallengeCompletion: Sendable {
             userID: ticket.userID, tenantID: ticket.tenantID, method: attempt.method, code: attempt.code,
             credential: attempt.credential, ip: origin.ip, userAgent: origin.userAgent)
         let factor = try await factors.verify(ticket.id, request, scope: origin.scope)
-        var answer = try await completion.complete(
-            account, methods: ["pwd"] + factor.methods, isKnownDevice: ticket.isKnownDevice, origin: origin)
+        var answer = try await completion.complete(account, methods: ["pwd"] + factor.methods, origin: origin)
         if attempt.remembersDevice {
             // The login stands without it.
             answer.deviceToken = try? await devices.remember(account, origin: origin)

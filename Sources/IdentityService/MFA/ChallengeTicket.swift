@@ -31,12 +31,9 @@ package struct ChallengeTicket: Sendable, Hashable, Codable {
     package var expiresAt: Date
     /// Which password was right: microseconds of its last change. Changed since, the login begins anew.
     package var passwordStamp: Int64
-    /// Whether the user had signed in with the device before: once the password is right it is given a cookie that says so.
-    package var isKnownDevice: Bool
 
     package init(
-        id: UUID = .v7(), userID: UUID, tenantID: UUID, purpose: Purpose, expiresAt: Date, passwordStamp: Int64 = 0,
-        isKnownDevice: Bool = false
+        id: UUID = .v7(), userID: UUID, tenantID: UUID, purpose: Purpose, expiresAt: Date, passwordStamp: Int64 = 0
     ) {
         self.id = id
         self.userID = userID
@@ -44,7 +41,6 @@ package struct ChallengeTicket: Sendable, Hashable, Codable {
         self.purpose = purpose
         self.expiresAt = Date(timeIntervalSince1970: expiresAt.timeIntervalSince1970.rounded(.down))
         self.passwordStamp = passwordStamp
-        self.isKnownDevice = isKnownDevice
     }
 
     package enum CodingKeys: String, CodingKey {
@@ -54,7 +50,6 @@ package struct ChallengeTicket: Sendable, Hashable, Codable {
         case purpose
         case expiresAt = "exp"
         case passwordStamp = "pwd"
-        case isKnownDevice = "known_device"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -64,8 +59,7 @@ package struct ChallengeTicket: Sendable, Hashable, Codable {
             tenantID: try container.decode(UUID.self, forKey: .tenantID),
             purpose: try container.decode(Purpose.self, forKey: .purpose),
             expiresAt: Date(timeIntervalSince1970: Double(try container.decode(Int64.self, forKey: .expiresAt))),
-            passwordStamp: try container.decode(Int64.self, forKey: .passwordStamp),
-            isKnownDevice: try container.decodeIfPresent(Bool.self, forKey: .isKnownDevice) ?? false)
+            passwordStamp: try container.decode(Int64.self, forKey: .passwordStamp))
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -76,7 +70,6 @@ package struct ChallengeTicket: Sendable, Hashable, Codable {
         try container.encode(purpose, forKey: .purpose)
         try container.encode(Int64(expiresAt.timeIntervalSince1970), forKey: .expiresAt)
         try container.encode(passwordStamp, forKey: .passwordStamp)
-        try container.encode(isKnownDevice, forKey: .isKnownDevice)
     }
 }
 

@@ -32,14 +32,12 @@ package struct SecondFactorGate: Sendable {
     ///
     /// - Precondition: something is due.
     /// - Throws: 503 without the mfa service.
-    package func demand(
-        of account: Account, rehashed: String?, isKnownDevice: Bool = false, origin: RequestOrigin
-    ) async throws -> SignInOutcome {
+    package func demand(of account: Account, rehashed: String?, origin: RequestOrigin) async throws -> SignInOutcome {
         await keep(rehashed, of: account, origin: origin)
         if account.secondFactorDemand == .enrolment { return .enrolmentDue(try enrolment(of: account)) }
         let ticket = ChallengeTicket(
             userID: account.user.id, tenantID: account.user.tenantID, purpose: .login, expiresAt: tickets.expiry,
-            passwordStamp: account.passwordStamp, isKnownDevice: isKnownDevice)
+            passwordStamp: account.passwordStamp)
         return .secondFactorDue(try await challenge(ticket, origin: origin))
     }
 
