@@ -7,7 +7,8 @@ package import MicroMiddleware
 ///
 /// The session service is asked first, since it alone knows which token is the present one. When it cannot be reached, the
 /// token's own word buys five minutes, with what this service's database knows of the user where that can be asked:
-/// somebody disabled, deleted or with a new password since gets nothing.
+/// somebody disabled, deleted or with a new password since gets nothing. The token goes back to its owner and says that it
+/// did: session may have exchanged it before it fell silent, and knows by that who comes with it afterwards.
 package struct RefreshFallback: Sendable {
     let sessions: any SessionRefreshing
     let codec: RefreshTokenCodec
@@ -41,6 +42,7 @@ package struct RefreshFallback: Sendable {
 
     private func withoutSession(_ token: RefreshToken, text: String, origin: RequestOrigin) async throws -> SignInAnswer
     {
+        let givenBack = codec.givenBack(token, text: text, at: now())
         var token = token
         var user: UserSnapshot?
         if let grant = token.grant, let account = try await known(grant, origin: origin) {
@@ -49,7 +51,7 @@ package struct RefreshFallback: Sendable {
         }
         let answer: SignInAnswer
         do throws(DegradedRefresh.Refusal) {
-            answer = try degraded.answer(token, text: text, user: user, at: now())
+            answer = try degraded.answer(token, text: givenBack, user: user, at: now())
         } catch {
             switch error {
             case .revoked: throw IdentityError.refreshTokenRevoked
@@ -86,7 +88,10 @@ package struct RefreshFallback: Sendable {
         do {
             let event = try origin.event(
                 .refreshDegraded, user: grant.userID, tenantID: grant.tenantID, actor: grant.userID,
-                session: token.sessionID, details: ["generation": "\(token.generation)"])
+                session: token.sessionID,
+                details: [
+                    "generation": "\(token.generation)", "edition": "\(grant.fallbacks.edition)",
+                ])
             try await repository.append(event, deadline: origin.scope.deadline.forGlance)
         } catch {
             logger.warning(

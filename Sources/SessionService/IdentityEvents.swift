@@ -74,15 +74,16 @@ package struct IdentityEvents: Sendable {
         }
     }
 
-    /// This service gave no answer, and identity gave one: with the token that its owner already had. If this service had
-    /// exchanged it before it fell silent, that is taken back; else the owner's next refresh would pass for theft.
+    /// This service gave no answer, and identity gave one, or tried to. The token that it gave back tells that itself; this is
+    /// for whoever did not get that either, and comes with the token of before. If this service had exchanged it before it fell
+    /// silent, that is taken back; else the owner's next refresh would pass for theft.
     private func takeBack(_ detail: EventDetail, at time: Date, actor: SessionActor, deadline: Deadline) async throws {
         guard let session = detail.sessionID, let generation = detail.details?["generation"].flatMap({ Int64($0) })
         else { return }
-        // A request lives for ten seconds, and two machines' clocks may be a second apart.
+        let edition = detail.details?["edition"].flatMap { Int64($0) }
         try await repository.takeBack(
-            RefreshClaim(sessionID: session, generation: generation), rotated: (time - 11)...(time + 1), actor: actor,
-            deadline: deadline)
+            RefreshClaim(sessionID: session, generation: generation, edition: edition ?? .max),
+            rotated: RefreshFallbacks.surroundings(of: time), actor: actor, deadline: deadline)
     }
 
     /// A user is one and the same in every tenant that they work in: what happens to the account happens there, too.

@@ -33,7 +33,8 @@ extension PostgresSessionRepository {
         let idle = lifetime.idleExpiry(from: now, within: .distantFuture)
         return """
             WITH s AS (
-                UPDATE sessions SET generation = generation + 1, rotated_at = \(now),
+                UPDATE sessions SET generation = generation + 1, exchanged_edition = \(token.edition),
+                    rotated_at = \(now),
                     idle_expires_at = least(coalesce(date_trunc('second',
                         \(now) + make_interval(secs => idle_timeout_s)), \(idle)), absolute_expires_at),
                     last_ip = coalesce(\(actor.ip), last_ip)
@@ -53,6 +54,7 @@ extension PostgresSessionRepository {
             WITH s AS (
                 UPDATE sessions SET generation = \(token.generation)
                 WHERE id = \(token.sessionID) AND generation = \(token.generation + 1) AND revoked_at IS NULL
+                    AND exchanged_edition <= \(token.edition)
                     AND rotated_at BETWEEN \(rotated.lowerBound) AND \(rotated.upperBound)
                 RETURNING *
             ), recorded AS (\(Self.event(.rotationUndone, actor, at: Date())))
@@ -92,21 +94,25 @@ extension PostgresSessionRepository {
             guard let session = try await connection.query(locked).first.map(Session.init(row:)) else {
                 return .unknown
             }
-            switch session.verdict(on: token.generation, at: now, grace: lifetime.grace) {
+            let verdict = session.verdict(on: token, at: now, grace: lifetime.grace)
+            switch verdict {
             case .revoked: return .revoked
             case .expired: return .expired
             case .repeated: return .repeated(session)
-            case .rotate, .ahead:
-                var next = session.rotated(from: token.generation, at: now, lifetime: lifetime)
+            case .rotate, .ahead, .regained:
+                let message = verdict == .regained ? "given_back_by_fallback" : "generation_ahead_of_database"
+                var next = session.rotated(
+                    from: token.generation, edition: token.edition, at: now, lifetime: lifetime)
                 next.lastIP = actor.ip ?? next.lastIP
                 try await connection.query(
                     """
                     WITH s AS (
-                        UPDATE sessions SET generation = \(next.generation), rotated_at = \(next.rotatedAt),
+                        UPDATE sessions SET generation = \(next.generation), exchanged_edition = \(next.exchangedEdition),
+                            rotated_at = \(next.rotatedAt),
                             idle_expires_at = \(next.idleExpiresAt), last_ip = coalesce(\(actor.ip), last_ip)
                         WHERE id = \(next.id) AND tenant_id = \(next.tenantID) RETURNING *
                     )
-                    \(Self.refreshed(actor, at: now, message: "generation_ahead_of_database"))
+                    \(Self.refreshed(actor, at: now, message: message))
                     """)
                 return .rotated(next)
             case .reused:

@@ -148,7 +148,7 @@ extension PostgresSessionRepository {
         """
         s.id, s.tenant_id, s.user_id, s.generation, s.rotated_at, s.idle_expires_at, s.absolute_expires_at,
         s.auth_time, s.amr, s.must_change_password, s.user_snapshot, s.device, s.user_agent, s.ip, s.origin,
-        s.created_at, s.revoked_at, s.revoked_reason, s.last_ip, s.idle_timeout_s
+        s.created_at, s.revoked_at, s.revoked_reason, s.last_ip, s.idle_timeout_s, s.exchanged_edition
         """
 }
 
@@ -171,6 +171,7 @@ extension Session {
             idleExpiresAt: try row.decode(Date.self, "idle_expires_at"),
             absoluteExpiresAt: try row.decode(Date.self, "absolute_expires_at"),
             createdAt: try row.decode(Date.self, "created_at"), end: try End(row: row))
+        exchangedEdition = try row.decode(Int64.self, "exchanged_edition")
     }
 }
 

@@ -7,7 +7,8 @@ import Postgres
 /// Exchanging a refresh token for a new pair.
 ///
 /// The usual case costs one statement and one signature. With the database down, a session that it has confirmed within
-/// the hour, as this process remembers or as the token says, gets an access token of five minutes and keeps its refresh token.
+/// the hour, as this process remembers or as the token says, gets an access token of five minutes and its refresh token back,
+/// which says from then on that it was: should the database have exchanged it all the same, nobody takes it for stolen.
 package struct Refresh: Sendable {
     let repository: any SessionRepository
     let codec: RefreshTokenCodec
@@ -44,7 +45,7 @@ package struct Refresh: Sendable {
         let token = try codec.decode(text)
         // Whoever sent it has an answer from elsewhere by now, and keeps the token that a rotation would use up.
         guard !stall.hasJustResumed() else { throw SessionError.stalled }
-        let claim = RefreshClaim(sessionID: token.sessionID, generation: Int64(token.generation))
+        let claim = RefreshClaim(token)
         let (now, began) = (now(), ContinuousClock.now)
         let result: RefreshResult
         do {
@@ -92,6 +93,7 @@ package struct Refresh: Sendable {
     private func withoutDatabase(
         _ token: RefreshToken, _ claim: RefreshClaim, text: String, at now: Date, failure: PostgresError
     ) throws -> SignInAnswer {
+        let text = codec.givenBack(token, text: text, at: now)
         switch recent.recall(claim, at: now) {
         case .present(let session):
             guard !announcer.isRevoked(session) else { throw SessionError.sessionRevoked }

@@ -25,6 +25,8 @@ package struct Session: Sendable, Hashable, Identifiable {
     package let userID: UUID
     /// The generation of the one refresh token that rotates; the first is 0.
     package var generation: Int64
+    /// Which edition of the token before the present one was exchanged for it (``RefreshFallbacks``).
+    package var exchangedEdition: Int64 = 0
     package var rotatedAt: Date
     /// When the present refresh token expires: whole seconds, never after `absoluteExpiresAt`.
     package var idleExpiresAt: Date

@@ -1,6 +1,7 @@
 package import ConnectionKit
 package import Contracts
 package import Foundation
+package import MicroMiddleware
 
 /// Who asks for a change of sessions, for the event that tells of it.
 package struct SessionActor: Sendable {
@@ -108,7 +109,8 @@ package protocol SessionRepository: Sendable {
     ) async throws -> RefreshResult
 
     /// Makes a token the present one again whose exchange, at a moment within `rotated`, was never answered: its owner
-    /// still holds it. Nothing happens where it was not exchanged then, or its successor has been used since.
+    /// still holds it. Nothing happens where it was not exchanged then, a newer edition of it was, or its successor has been
+    /// used since.
     /// - Returns: whether there was such an exchange.
     @discardableResult
     func takeBack(
@@ -179,10 +181,23 @@ extension SessionRepository {
 package struct RefreshClaim: Sendable, Hashable {
     package var sessionID: UUID
     package var generation: Int64
+    /// Each fallback that gives the token back gives out the next; the first is 0.
+    package var edition: Int64
+    /// When it was given back without this service's database, as it says itself.
+    package var fallbacks: RefreshFallbacks
 
-    package init(sessionID: UUID, generation: Int64) {
+    package init(sessionID: UUID, generation: Int64, edition: Int64 = 0, fallbacks: RefreshFallbacks = .none) {
         self.sessionID = sessionID
         self.generation = generation
+        self.edition = edition
+        self.fallbacks = fallbacks
+    }
+
+    package init(_ token: RefreshToken) {
+        let fallbacks = token.grant?.fallbacks ?? .none
+        self.init(
+            sessionID: token.sessionID, generation: Int64(token.generation), edition: Int64(fallbacks.edition),
+            fallbacks: fallbacks)
     }
 }
 

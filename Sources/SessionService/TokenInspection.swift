@@ -38,8 +38,8 @@ package struct TokenInspection: Sendable {
             let session = try await repository.session(
                 token.sessionID, tenantID: tenantID, deadline: deadline.forStatement)
         else { return nil }
-        switch session.verdict(on: Int64(token.generation), at: now(), grace: lifetime.grace) {
-        case .rotate, .repeated, .ahead: return .refresh(token, session)
+        switch session.verdict(on: RefreshClaim(token), at: now(), grace: lifetime.grace) {
+        case .rotate, .repeated, .ahead, .regained: return .refresh(token, session)
         case .reused, .revoked, .expired: return nil
         }
     }

@@ -11,6 +11,7 @@ struct RefreshFallbackTests {
     let ring: KeyRing
     let revocations = RevocationSet()
     let user: User
+    var codec: RefreshTokenCodec { RefreshTokenCodec(ring: ring) }
 
     init() async throws {
         ring = try KeyRing.ephemeral()
@@ -36,12 +37,17 @@ struct RefreshFallbackTests {
     func degraded(failure: ServiceCallError) async throws {
         let text = try text()
         let answer = try await fallback(FakeRefreshing(failure: failure)).refresh(text, origin: makeOrigin())
-        #expect(answer.degraded && answer.refreshToken == text)
+        #expect(answer.degraded)
+        // The token goes back, and says that it did: session needs nobody to tell it.
+        let (before, back) = (try codec.decode(text), try codec.decode(try #require(answer.refreshToken)))
+        #expect(back.sessionID == before.sessionID && back.generation == 1 && back.expiresAt == before.expiresAt)
+        #expect(before.grant?.fallbacks == RefreshFallbacks.none)
+        #expect(back.grant?.fallbacks.edition == 1 && back.grant?.fallbacks.cover(Date()) == true)
         #expect(answer.user.email == "ann@example.org")
         let event = try #require(await repository.events.last)
         #expect(event.type == .refreshDegraded)
-        // By which session takes back what it may have exchanged before it fell silent.
-        #expect(event.data.contains(#""generation":"1""#))
+        // By which session takes back what it may have exchanged before it fell silent, for those who did not get this either.
+        #expect(event.data.contains(#""generation":"1""#) && event.data.contains(#""edition":"0""#))
     }
 
     @Test("Rubbish is refused before anybody is asked")

@@ -55,9 +55,10 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
     ) -> RefreshResult {
         guard let session = sessions[token.sessionID] else { return .unknown }
-        switch session.verdict(on: token.generation, at: now, grace: lifetime.grace) {
-        case .rotate, .ahead:
-            var next = session.rotated(from: token.generation, at: now, lifetime: lifetime)
+        switch session.verdict(on: token, at: now, grace: lifetime.grace) {
+        case .rotate, .ahead, .regained:
+            var next = session.rotated(
+                from: token.generation, edition: token.edition, at: now, lifetime: lifetime)
             next.lastIP = actor.ip ?? next.lastIP
             sessions[session.id] = next
             return .rotated(next)
@@ -76,7 +77,7 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         _ token: RefreshClaim, rotated: ClosedRange<Date>, actor: SessionActor, deadline: Deadline
     ) -> Bool {
         guard let session = sessions[token.sessionID], session.generation == token.generation + 1, session.end == nil,
-            rotated.contains(session.rotatedAt)
+            session.exchangedEdition <= token.edition, rotated.contains(session.rotatedAt)
         else { return false }
         sessions[session.id]?.generation = token.generation
         return true

@@ -18,19 +18,42 @@ struct UnansweredRefreshTests {
     private let repository = InMemorySessionRepository()
     private let clock = Clock()
     private let codec: RefreshTokenCodec
+    private let ring: KeyRing
     private let refresh: Refresh
 
     init() throws {
         let (ring, clock) = (try KeyRing.ephemeral(), clock)
-        codec = RefreshTokenCodec(ring: ring, now: { clock.now })
+        let codec = RefreshTokenCodec(ring: ring, now: { clock.now })
+        self.ring = ring
+        self.codec = codec
+        refresh = Self.makeRefresh(repository, codec, ring: ring, clock: clock)
+    }
+
+    /// A replica of its own, on the same store.
+    private func makeRefresh() -> Refresh { Self.makeRefresh(repository, codec, ring: ring, clock: clock) }
+
+    private static func makeRefresh(
+        _ repository: InMemorySessionRepository, _ codec: RefreshTokenCodec, ring: KeyRing, clock: Clock
+    ) -> Refresh {
         let recent = RecentSessions()
-        refresh = Refresh(
+        return Refresh(
             repository: repository, codec: codec, tokens: TokenIssuer(ring: ring, issuer: "i", audience: "a"),
             lifetime: Example.lifetime, recent: recent,
             announcer: RevocationAnnouncer(
                 set: RevocationSet(), recent: recent, redis: nil,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
             stall: StallDetector(), now: { clock.now })
+    }
+
+    /// The text of a session's first token.
+    private func first(of session: Session) throws -> String {
+        try codec.encode(
+            RefreshToken(
+                sessionID: session.id, generation: 0, expiresAt: session.idleExpiresAt,
+                grant: RefreshGrant(
+                    userID: session.userID, tenantID: session.tenantID, roles: [], methods: ["pwd"],
+                    mustChangePassword: false, authenticatedAt: Example.now, confirmedAt: Example.now,
+                    userCreatedAt: Example.now)))
     }
 
     private func exchange(_ text: String) async throws -> SignInAnswer {
@@ -40,16 +63,9 @@ struct UnansweredRefreshTests {
     @Test("is no theft when its owner comes again with the same token, however long the outage was")
     func lost() async throws {
         let session = try await opened(in: repository)
-        let text = try codec.encode(
-            RefreshToken(
-                sessionID: session.id, generation: 0, expiresAt: session.idleExpiresAt,
-                grant: RefreshGrant(
-                    userID: session.userID, tenantID: session.tenantID, roles: [], methods: ["pwd"],
-                    mustChangePassword: false, authenticatedAt: Example.now, confirmedAt: Example.now,
-                    userCreatedAt: Example.now)))
+        let text = try first(of: session)
         await repository.loseAnswers(true)
-        let short = try await exchange(text)
-        #expect(short.degraded && short.refreshToken == text)
+        #expect(try await exchange(text).degraded)
         await repository.loseAnswers(false)
         clock.advance(120)
         let whole = try await exchange(text)
@@ -57,6 +73,28 @@ struct UnansweredRefreshTests {
         // It was answered this time: used once more, it is theft.
         clock.advance(120)
         await #expect(throws: SessionError.refreshTokenReused) { _ = try await exchange(text) }
+    }
+
+    @Test("is no theft to another replica either, which knows of it by the token alone, twice in a row")
+    func elsewhere() async throws {
+        let session = try await opened(in: repository)
+        await repository.loseAnswers(true)
+        let short = try await exchange(try first(of: session))
+        clock.advance(60)
+        let shorter = try await makeRefresh().refresh(
+            try #require(short.refreshToken), actor: Example.actor, deadline: Example.deadline)
+        #expect(shorter.degraded && shorter.refreshToken != short.refreshToken)
+        await repository.loseAnswers(false)
+        clock.advance(60)
+        let text = try #require(shorter.refreshToken)
+        let whole = try await makeRefresh().refresh(text, actor: Example.actor, deadline: Example.deadline)
+        #expect(!whole.degraded)
+        // It was answered this time: used once more, it is theft.
+        clock.advance(60)
+        let other = makeRefresh()
+        await #expect(throws: SessionError.refreshTokenReused) {
+            _ = try await other.refresh(text, actor: Example.actor, deadline: Example.deadline)
+        }
     }
 
     @Test("What is kept of them is bounded")

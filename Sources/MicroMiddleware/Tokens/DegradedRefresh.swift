@@ -2,7 +2,7 @@ package import Contracts
 package import Foundation
 
 /// A refresh on the refresh token's own word, for when no session database can be asked: an access token of five minutes,
-/// the same refresh token back, for at most an hour after the database last confirmed the session.
+/// the refresh token back (``RefreshTokenCodec/givenBack(_:text:at:)``), for at most an hour after the database last confirmed the session.
 ///
 /// What it cannot know: whether the token has been rotated since. Whoever stole a used one can buy short tokens with it
 /// until its hour is over or the session is revoked; reuse is detected when the database is back. A revocation that this
@@ -27,6 +27,7 @@ package struct DegradedRefresh: Sendable {
 
     /// - Parameters:
     ///   - token: as decoded, so authentic and not expired.
+    ///   - text: the refresh token that the answer gives.
     ///   - user: the user as known better than from the token, where it is.
     package func answer(
         _ token: RefreshToken, text: String, user: UserSnapshot? = nil, at now: Date

@@ -2,7 +2,7 @@ package import Foundation
 
 /// What a refresh token says of its session, so that an access token can still be given when nothing can be asked.
 ///
-/// It holds what the access token beside it holds and nothing more: no name, no address. The session database stays the
+/// It holds what the access token beside it holds, and when it was used so, and nothing more: no name, no address. The session database stays the
 /// authority: the grant is used only while it is away, and for an hour after it was written
 /// (``RefreshGrant/maximumAge``).
 package struct RefreshGrant: Sendable, Hashable {
@@ -24,10 +24,12 @@ package struct RefreshGrant: Sendable, Hashable {
     /// When the session database last confirmed the session.
     package var confirmedAt: Date
     package var userCreatedAt: Date
+    /// When the token was given back without the session database.
+    package var fallbacks: RefreshFallbacks
 
     package init(
         userID: UUID, tenantID: UUID, roles: [String], methods: [String], mustChangePassword: Bool,
-        authenticatedAt: Date, confirmedAt: Date, userCreatedAt: Date
+        authenticatedAt: Date, confirmedAt: Date, userCreatedAt: Date, fallbacks: RefreshFallbacks = .none
     ) {
         self.userID = userID
         self.tenantID = tenantID
@@ -37,6 +39,7 @@ package struct RefreshGrant: Sendable, Hashable {
         self.authenticatedAt = Date(milliseconds: authenticatedAt.wholeMilliseconds)
         self.confirmedAt = Date(milliseconds: confirmedAt.wholeMilliseconds)
         self.userCreatedAt = Date(milliseconds: userCreatedAt.wholeMilliseconds)
+        self.fallbacks = fallbacks
     }
 
     /// Whether the grant may still be used at a moment. One from the future is not ours to use either: a clock is wrong.
@@ -50,34 +53,42 @@ package struct RefreshGrant: Sendable, Hashable {
 
 extension RefreshGrant {
     /// `flags (1) ‖ user (16) ‖ tenant (16) ‖ authenticated (8) ‖ confirmed (8) ‖ user created (8) ‖ methods ‖ roles`, the
-    /// lists as a count and length-prefixed texts; `nil` when that is too much to carry.
+    /// lists as a count and length-prefixed texts; then, where the second flag says so, the fallbacks: `edition (8) ‖ count (1) ‖
+    /// first (8), last (8) of each`. `nil` when that is too much to carry.
     var bytes: [UInt8]? {
         var writer = ByteWriter()
-        writer.write(UInt8(mustChangePassword ? 1 : 0))
+        writer.write(UInt8((mustChangePassword ? 1 : 0) | (fallbacks == .none ? 0 : 2)))
         writer.write(userID)
         writer.write(tenantID)
         for date in [authenticatedAt, confirmedAt, userCreatedAt] {
             writer.write(UInt64(bitPattern: date.wholeMilliseconds))
         }
-        guard writer.write(methods), writer.write(roles), writer.bytes.count <= Self.maximumByteCount else {
-            return nil
+        guard writer.write(methods), writer.write(roles) else { return nil }
+        if fallbacks != .none {
+            writer.write(UInt64(fallbacks.edition))
+            writer.write(UInt8(clamping: fallbacks.spans.count))
+            for date in fallbacks.spans.flatMap({ [$0.lowerBound, $0.upperBound] }) {
+                writer.write(UInt64(bitPattern: date.wholeMilliseconds))
+            }
         }
-        return writer.bytes
+        return writer.bytes.count <= Self.maximumByteCount ? writer.bytes : nil
     }
 
     /// Reads exactly what ``bytes`` writes.
     init?(bytes: ArraySlice<UInt8>) {
         var reader = ByteReader(bytes)
         guard bytes.count <= Self.maximumByteCount,
-            let flags = reader.byte(), flags <= 1, let userID = reader.uuid(), let tenantID = reader.uuid(),
+            let flags = reader.byte(), flags <= 3, let userID = reader.uuid(), let tenantID = reader.uuid(),
             let authenticatedAt = reader.integer(), let confirmedAt = reader.integer(),
             let userCreatedAt = reader.integer(), let methods = reader.texts(), let roles = reader.texts(),
+            let fallbacks = flags & 2 == 0 ? RefreshFallbacks.none : reader.fallbacks(),
             reader.isAtEnd
         else { return nil }
         func date(_ milliseconds: UInt64) -> Date { Date(milliseconds: Int64(bitPattern: milliseconds)) }
         self.init(
-            userID: userID, tenantID: tenantID, roles: roles, methods: methods, mustChangePassword: flags == 1,
-            authenticatedAt: date(authenticatedAt), confirmedAt: date(confirmedAt), userCreatedAt: date(userCreatedAt))
+            userID: userID, tenantID: tenantID, roles: roles, methods: methods, mustChangePassword: flags & 1 == 1,
+            authenticatedAt: date(authenticatedAt), confirmedAt: date(confirmedAt), userCreatedAt: date(userCreatedAt),
+            fallbacks: fallbacks)
     }
 }
 
@@ -145,6 +156,18 @@ private struct ByteReader {
             texts.append(text)
         }
         return texts
+    }
+
+    mutating func fallbacks() -> RefreshFallbacks? {
+        guard let edition = integer(), let count = byte() else { return nil }
+        var spans: [ClosedRange<Date>] = []
+        for _ in 0..<count {
+            guard let first = integer(), let last = integer() else { return nil }
+            let (from, to) = (Int64(bitPattern: first), Int64(bitPattern: last))
+            guard from <= to else { return nil }
+            spans.append(Date(milliseconds: from)...Date(milliseconds: to))
+        }
+        return RefreshFallbacks(edition: edition, spans: spans)
     }
 
     private mutating func take(_ count: Int) -> ArraySlice<UInt8>? {

@@ -25,7 +25,7 @@ struct DegradedRefreshTests {
             token, text: "art_x", at: forge.time.now + seconds)
     }
 
-    @Test("It gives five minutes, the same refresh token, and what the login gave")
+    @Test("It gives five minutes, the refresh token that it is told to, and what the login gave")
     func gives() throws {
         let answer = try answer(token, after: 3_599)
         #expect(answer.expiresIn == 300)
