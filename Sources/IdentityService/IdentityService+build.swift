@@ -47,11 +47,13 @@ package func buildIdentityService(
         context: ContextWords(try settings.value(.contextWords)),
         rangeURL: try settings.valueIfPresent(.breachRangeURL), metrics: telemetry.metrics, logger: telemetry.logger)
     let invitations = PostgresInvitationRepository(database: database)
+    let unanswered = UnansweredRefreshes(
+        store: repository, sessions: RemoteSessions(session), logger: telemetry.logger)
     let rules = try IdentityRules(
         repository: repository, invitations: invitations, codes: codes, deletions: deletions, oneTime: oneTime,
         hasher: hasher, screening: screening, sessions: RemoteSessions(session), factors: RemoteSecondFactors(mfa),
         tokens: security.issuer(settings: settings), throttle: throttle, security: security, warmup: warmup,
-        telemetry: telemetry)
+        unanswered: unanswered, telemetry: telemetry)
     let personal = try personalDataConsumer(
         deletions, session: session, security: security, settings: settings, telemetry: telemetry)
     let consumer = try notificationsConsumer(
@@ -73,7 +75,8 @@ package func buildIdentityService(
     let keys = try security.watchers(signing: [.access], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "identity", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis] + events.services + [feed, warmup.controller, throttle, consumer, personal] + keys,
+        services: [database, redis] + events.services
+            + [feed, warmup.controller, throttle, consumer, personal, unanswered] + keys,
         health: health(security, database: database, redis: redis, events: events, session: session, mfa: mfa),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
@@ -185,7 +188,7 @@ struct IdentityRules {
         invitations: any InvitationRepository, codes: PostgresCodeRepository, deletions: any DeletionRepository,
         oneTime: OneTimeCodes, hasher: any PasswordHashing, screening: any PasswordScreening, sessions: RemoteSessions,
         factors: any SecondFactorService, tokens: any AccessTokenMinting, throttle: Throttle,
-        security: ServiceSecurity, warmup: ServiceWarmup, telemetry: Telemetry
+        security: ServiceSecurity, warmup: ServiceWarmup, unanswered: UnansweredRefreshes, telemetry: Telemetry
     ) {
         self.repository = repository
         self.throttle = throttle
@@ -225,7 +228,7 @@ struct IdentityRules {
         refreshFallback = RefreshFallback(
             sessions: sessions, codec: RefreshTokenCodec(ring: security.ring),
             degraded: DegradedRefresh(tokens: tokens, revocations: security.revocations), repository: repository,
-            logger: telemetry.logger)
+            unanswered: unanswered, logger: telemetry.logger)
         passwordChange = PasswordChange(
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, choice: choice,
             throttle: throttle, logger: telemetry.logger)

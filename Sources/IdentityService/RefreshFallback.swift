@@ -14,17 +14,20 @@ package struct RefreshFallback: Sendable {
     let codec: RefreshTokenCodec
     let degraded: DegradedRefresh
     let repository: any IdentityRepository
+    let unanswered: UnansweredRefreshes
     let logger: Logger
     let now: @Sendable () -> Date
 
     package init(
         sessions: any SessionRefreshing, codec: RefreshTokenCodec, degraded: DegradedRefresh,
-        repository: any IdentityRepository, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
+        repository: any IdentityRepository, unanswered: UnansweredRefreshes, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.sessions = sessions
         self.codec = codec
         self.degraded = degraded
         self.repository = repository
+        self.unanswered = unanswered
         self.logger = logger
         self.now = now
     }
@@ -42,16 +45,29 @@ package struct RefreshFallback: Sendable {
 
     private func withoutSession(_ token: RefreshToken, text: String, origin: RequestOrigin) async throws -> SignInAnswer
     {
-        let givenBack = codec.givenBack(token, text: text, at: now())
+        var answer: SignInAnswer
+        do {
+            answer = try await onItsWord(token, text: text, origin: origin)
+        } catch {
+            // Its owner keeps the token, and session may have exchanged it all the same.
+            _ = await note(token, event: nil, origin: origin)
+            throw error
+        }
+        let event = try record(of: token, origin: origin)
+        let earlier = await note(token, event: event, origin: origin)
+        answer.refreshToken = codec.givenBack(token, text: text, at: now(), earlier: earlier)
+        return answer
+    }
+
+    private func onItsWord(_ token: RefreshToken, text: String, origin: RequestOrigin) async throws -> SignInAnswer {
         var token = token
         var user: UserSnapshot?
         if let grant = token.grant, let account = try await known(grant, origin: origin) {
             user = account.user.snapshot
             token.grant?.mustChangePassword = account.mustChangePassword
         }
-        let answer: SignInAnswer
         do throws(DegradedRefresh.Refusal) {
-            answer = try degraded.answer(token, text: givenBack, user: user, at: now())
+            return try degraded.answer(token, text: text, user: user, at: now())
         } catch {
             switch error {
             case .revoked: throw IdentityError.refreshTokenRevoked
@@ -59,8 +75,6 @@ package struct RefreshFallback: Sendable {
             case .cannotSign(let reason): throw reason
             }
         }
-        await record(token, origin: origin)
-        return answer
     }
 
     /// The account as it is now; `nil` when the database cannot say.
@@ -82,22 +96,19 @@ package struct RefreshFallback: Sendable {
         return account
     }
 
-    /// The answer does not wait for long, nor fail, if it cannot be recorded.
-    private func record(_ token: RefreshToken, origin: RequestOrigin) async {
-        guard let grant = token.grant else { return }
-        do {
-            let event = try origin.event(
-                .refreshDegraded, user: grant.userID, tenantID: grant.tenantID, actor: grant.userID,
-                session: token.sessionID,
-                details: [
-                    "generation": "\(token.generation)", "edition": "\(grant.fallbacks.edition)",
-                ])
-            try await repository.append(event, deadline: origin.scope.deadline.forGlance)
-        } catch {
-            logger.warning(
-                "a degraded refresh could not be recorded",
-                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
-        }
+    private func record(of token: RefreshToken, origin: RequestOrigin) throws -> DomainEvent? {
+        guard let grant = token.grant else { return nil }
+        return try origin.event(
+            .refreshDegraded, user: grant.userID, tenantID: grant.tenantID, actor: grant.userID,
+            session: token.sessionID,
+            details: ["generation": "\(token.generation)", "edition": "\(grant.fallbacks.edition)"])
+    }
+
+    private func note(_ token: RefreshToken, event: DomainEvent?, origin: RequestOrigin) async -> [Date] {
+        let refresh = UnansweredRefresh(
+            sessionID: token.sessionID, generation: Int64(token.generation),
+            edition: Int64(token.grant?.fallbacks.edition ?? 0), askedAt: now())
+        return await unanswered.note(refresh, event: event, scope: origin.scope)
     }
 }
 

@@ -81,9 +81,9 @@ package struct IdentityEvents: Sendable {
         guard let session = detail.sessionID, let generation = detail.details?["generation"].flatMap({ Int64($0) })
         else { return }
         let edition = detail.details?["edition"].flatMap { Int64($0) }
-        try await repository.takeBack(
-            RefreshClaim(sessionID: session, generation: generation, edition: edition ?? .max),
-            rotated: RefreshFallbacks.surroundings(of: time), actor: actor, deadline: deadline)
+        let refresh = UnansweredRefresh(
+            sessionID: session, generation: generation, edition: edition ?? .max, askedAt: time)
+        try await repository.takeBack(refresh, actor: actor, deadline: deadline)
     }
 
     /// A user is one and the same in every tenant that they work in: what happens to the account happens there, too.

@@ -23,6 +23,7 @@ struct InternalController: Sendable {
         group.post("users/:user_id/password-changed", use: passwordChanged)
         group.post("trusted-devices/check", use: checkDevice)
         group.get("revocations", use: revocations)
+        group.post("refreshes/unanswered", use: takeBack)
     }
 
     @Sendable private func open(
@@ -44,6 +45,23 @@ struct InternalController: Sendable {
             of: user, notice, actor: SessionActor(userID: user, requestID: context.requestID),
             deadline: context.deadline)
         return Envelope(RevokedCount(revoked: count))
+    }
+
+    /// Identity was asked while this service gave no answer: what was exchanged then was exchanged for nobody.
+    @Sendable private func takeBack(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<TakenBackCount> {
+        let notice = try await request.decode(as: UnansweredRefreshNotice.self, context: context)
+        guard notice.refreshes.count <= UnansweredRefreshNotice.maximumCount else {
+            throw APIError.invalid("refreshes", "are more than \(UnansweredRefreshNotice.maximumCount)")
+        }
+        var count = 0
+        for refresh in notice.refreshes {
+            let isUndone = try await repository.takeBack(
+                refresh, actor: SessionActor(requestID: context.requestID), deadline: context.deadline.forStatement)
+            if isUndone { count += 1 }
+        }
+        return Envelope(TakenBackCount(takenBack: count))
     }
 
     @Sendable private func checkDevice(

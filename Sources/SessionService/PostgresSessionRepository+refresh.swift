@@ -98,6 +98,7 @@ extension PostgresSessionRepository {
             switch verdict {
             case .revoked: return .revoked
             case .expired: return .expired
+            case .undecided: return .undecided
             case .repeated: return .repeated(session)
             case .rotate, .ahead, .regained:
                 let message = verdict == .regained ? "given_back_by_fallback" : "generation_ahead_of_database"

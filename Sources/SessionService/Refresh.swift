@@ -20,12 +20,14 @@ package struct Refresh: Sendable {
     let unanswered = UnansweredRefreshes()
     /// Tells whether a request may have waited while this process was stopped.
     let stall: StallDetector
+    /// From when on this process has been told of the refreshes that the one before it left without an answer.
+    let isToldFrom: Date
     let now: @Sendable () -> Date
 
     package init(
         repository: any SessionRepository, codec: RefreshTokenCodec, tokens: any AccessTokenMinting,
         lifetime: SessionLifetime, recent: RecentSessions, announcer: RevocationAnnouncer,
-        stall: StallDetector, now: @escaping @Sendable () -> Date = { Date() }
+        stall: StallDetector, isToldFrom: Date = .distantPast, now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.repository = repository
         self.codec = codec
@@ -34,6 +36,7 @@ package struct Refresh: Sendable {
         self.recent = recent
         self.announcer = announcer
         self.stall = stall
+        self.isToldFrom = isToldFrom
         degraded = announcer.degradedRefresh(tokens: tokens)
         self.now = now
     }
@@ -54,8 +57,10 @@ package struct Refresh: Sendable {
             if let moments = unanswered.moments(of: claim), now > moments.upperBound + lifetime.grace.timeInterval {
                 try await repository.takeBack(claim, rotated: moments, actor: actor, deadline: deadline.forStatement)
             }
+            var judged = claim
+            judged.isEarly = now < isToldFrom
             result = try await repository.refresh(
-                claim, lifetime: lifetime, now: now, actor: actor, deadline: deadline.forStatement)
+                judged, lifetime: lifetime, now: now, actor: actor, deadline: deadline.forStatement)
             // The gateway goes to identity after a second, and then the owner holds what they sent.
             if began.duration(to: .now) > Self.promptness {
                 unanswered.note(claim, at: now)
@@ -73,6 +78,7 @@ package struct Refresh: Sendable {
         case .reused(let revocations):
             announcer.announce(revocations)
             throw SessionError.refreshTokenReused
+        case .undecided: throw SessionError.stalled
         case .revoked: throw SessionError.sessionRevoked
         case .expired, .unknown: throw SessionError.refreshTokenInvalid
         }
@@ -80,6 +86,8 @@ package struct Refresh: Sendable {
 
     /// An answer that takes longer may have come too late for whoever asked.
     private static let promptness = Duration.milliseconds(500)
+    /// Within this time of this service's start identity has told it of the refreshes that it left without an answer.
+    package static let telling: TimeInterval = 5
 
     private func answer(_ session: Session, claimsReadAt: Date) throws -> SignInAnswer {
         var grant = AccessTokenGrant(session)

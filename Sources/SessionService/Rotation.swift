@@ -17,6 +17,8 @@ package enum RotationVerdict: Sendable, Equatable {
     case reused
     case revoked
     case expired
+    /// As `reused`, but too early to say.
+    case undecided
 }
 
 extension Session {
@@ -30,7 +32,8 @@ extension Session {
         // Once for each edition. A thief would have to go to the fallback within seconds of the exchange: to whoever is as
         // quick as that, the grace period gives as much. The owner's own successor then tells of the two.
         if token.edition > exchangedEdition, token.fallbacks.cover(rotatedAt) { return .regained }
-        return now < rotatedAt + grace.timeInterval ? .repeated : .reused
+        if now < rotatedAt + grace.timeInterval { return .repeated }
+        return token.isEarly ? .undecided : .reused
     }
 
     /// The session after the token of `generation`, in an edition, has been exchanged for the next.

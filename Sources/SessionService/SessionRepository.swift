@@ -90,6 +90,8 @@ package enum RefreshResult: Sendable {
     case revoked
     case expired
     case unknown
+    /// A used token, it seems; but this service may not have been told yet that it gave no answer. Nothing has happened.
+    case undecided
 }
 
 /// The store of sessions. Whatever changes something also writes the event that tells of it, or nothing at all.
@@ -175,6 +177,17 @@ extension SessionRepository {
     ) async throws -> OpenedSession {
         try await insert(session, limit: limit, isKnownDevice: false, actor: actor, deadline: deadline)
     }
+
+    /// Takes back what was exchanged around the moment at which identity was asked in this service's stead.
+    @discardableResult
+    package func takeBack(
+        _ refresh: UnansweredRefresh, actor: SessionActor, deadline: Deadline
+    ) async throws -> Bool {
+        try await takeBack(
+            RefreshClaim(
+                sessionID: refresh.sessionID, generation: refresh.generation, edition: refresh.edition),
+            rotated: RefreshFallbacks.surroundings(of: refresh.askedAt), actor: actor, deadline: deadline)
+    }
 }
 
 /// An authentic refresh token, as the store looks at it.
@@ -185,6 +198,8 @@ package struct RefreshClaim: Sendable, Hashable {
     package var edition: Int64
     /// When it was given back without this service's database, as it says itself.
     package var fallbacks: RefreshFallbacks
+    /// Whether exchanges without an answer may not have been told of yet: then the token before the present one is not judged.
+    package var isEarly = false
 
     package init(sessionID: UUID, generation: Int64, edition: Int64 = 0, fallbacks: RefreshFallbacks = .none) {
         self.sessionID = sessionID

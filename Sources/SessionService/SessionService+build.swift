@@ -118,7 +118,7 @@ struct SessionRules {
             onOpened: { await sessions.opened($0) })
         refresh = Refresh(
             repository: repository, codec: codec, tokens: tokens, lifetime: lifetime, recent: recent,
-            announcer: announcer, stall: stall)
+            announcer: announcer, stall: stall, isToldFrom: Date() + Refresh.telling)
         signOut = SignOut(repository: repository, codec: codec, lifetime: lifetime, announcer: announcer)
         deviceTrust = DeviceTrust(repository: repository)
         inspection = TokenInspection(

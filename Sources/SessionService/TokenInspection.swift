@@ -40,7 +40,7 @@ package struct TokenInspection: Sendable {
         else { return nil }
         switch session.verdict(on: RefreshClaim(token), at: now(), grace: lifetime.grace) {
         case .rotate, .repeated, .ahead, .regained: return .refresh(token, session)
-        case .reused, .revoked, .expired: return nil
+        case .reused, .revoked, .expired, .undecided: return nil
         }
     }
 }

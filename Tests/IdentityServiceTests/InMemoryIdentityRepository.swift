@@ -4,7 +4,9 @@ import Foundation
 import IdentityService
 
 /// The users of a test that needs no database. The same suite runs on it and on PostgreSQL.
-actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, RememberedDeviceRepository {
+actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, RememberedDeviceRepository,
+    UnansweredRefreshStore
+{
     var tenants: [UUID: Tenant] = [
         DefaultTenant.id: Tenant(
             id: DefaultTenant.id, slug: DefaultTenant.slug, name: "default", displayName: "Default")
@@ -163,6 +165,23 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     }
 
     func append(_ event: DomainEvent, deadline: Deadline) { events.append(event) }
+
+    // MARK: - Unanswered refreshes
+
+    private var unanswered: [NotedRefresh] = []
+
+    func note(_ refresh: UnansweredRefresh, event: DomainEvent?, deadline: Deadline) -> [Date] {
+        let earlier = unanswered.map(\.refresh).filter {
+            $0.sessionID == refresh.sessionID && $0.generation == refresh.generation
+        }
+        unanswered.append(NotedRefresh(id: (unanswered.last?.id ?? 0) + 1, refresh: refresh))
+        if let event { events.append(event) }
+        return earlier.map(\.askedAt)
+    }
+
+    func unansweredRefreshes(limit: Int, deadline: Deadline) -> [NotedRefresh] { Array(unanswered.prefix(limit)) }
+
+    func settle(_ ids: [Int64], deadline: Deadline) { unanswered.removeAll { ids.contains($0.id) } }
 
     // MARK: - Second factors
 

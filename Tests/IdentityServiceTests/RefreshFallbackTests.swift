@@ -50,6 +50,27 @@ struct RefreshFallbackTests {
         #expect(event.data.contains(#""generation":"1""#) && event.data.contains(#""edition":"0""#))
     }
 
+    @Test("Session will be told of it, whatever was answered, and a second answer makes up for a first that was lost")
+    func noted() async throws {
+        let away = fallback(FakeRefreshing(failure: .deadlineExceeded(target: "session")))
+        let session = UUID()
+        let text = try text(sessionID: session)
+        _ = try await away.refresh(text, origin: makeOrigin())
+        let stale = try self.text(sessionID: session, confirmedAt: Date() - 3_601)
+        await #expect(throws: IdentityError.onlySessionKnows) { try await away.refresh(stale, origin: makeOrigin()) }
+        let noted = await repository.unansweredRefreshes(limit: 10, deadline: makeOrigin().scope.deadline).map(
+            \.refresh)
+        #expect(noted.map(\.sessionID) == [session, session])
+        #expect(noted.map(\.generation) == [1, 1] && noted.map(\.edition) == [0, 0])
+        #expect(await repository.events.filter { $0.type == .refreshDegraded }.count == 1)
+        let long = UnansweredRefresh(sessionID: session, generation: 1, edition: 0, askedAt: Date() - 600)
+        _ = await repository.note(long, event: nil, deadline: makeOrigin().scope.deadline)
+        let again = try await away.refresh(text, origin: makeOrigin())
+        let fallbacks = try codec.decode(try #require(again.refreshToken)).grant?.fallbacks
+        #expect(fallbacks?.edition == 1)
+        #expect(fallbacks?.cover(Date() - 605) == true && fallbacks?.cover(Date() - 300) == false)
+    }
+
     @Test("Rubbish is refused before anybody is asked")
     func rubbish() async throws {
         await #expect(throws: RefreshTokenError.malformed) {
@@ -94,6 +115,8 @@ struct RefreshFallbackTests {
         RefreshFallback(
             sessions: sessions, codec: RefreshTokenCodec(ring: ring),
             degraded: DegradedRefresh(tokens: FakeTokens(), revocations: revocations), repository: repository,
+            unanswered: UnansweredRefreshes(
+                store: repository, sessions: FakeSettling(), logger: Logger(label: "test")),
             logger: Logger(label: "test"))
     }
 
@@ -108,6 +131,10 @@ struct RefreshFallbackTests {
                     mustChangePassword: false, authenticatedAt: authenticatedAt ?? user.createdAt + 1,
                     confirmedAt: confirmedAt, userCreatedAt: user.createdAt)))
     }
+}
+
+private struct FakeSettling: RefreshSettling {
+    func settle(_ notice: UnansweredRefreshNotice, scope: RequestScope) {}
 }
 
 /// A session service that refreshes, or fails in a given way.

@@ -169,6 +169,38 @@ struct FallbackContract {
         }
     }
 
+    @Test(
+        "its owner who did not get that either comes back with the token of before, once identity has told",
+        arguments: SessionStore.allCases)
+    func told(store: SessionStore) async throws {
+        let repository = try await store.make()
+        let session = try await opened(in: repository)
+        _ = try await refresh(session, generation: 0, after: 100, in: repository)
+        // Too early to say: nothing happens.
+        var early = claim(session)
+        early.isEarly = true
+        let undecided = try await exchange(early, after: 300, in: repository)
+        guard case .undecided = undecided else {
+            Issue.record("identity may be about to tell: \(undecided)")
+            return
+        }
+        let note = UnansweredRefresh(sessionID: session.id, generation: 0, edition: 0, askedAt: Example.now + 102)
+        #expect(try await repository.takeBack(note, actor: Example.actor, deadline: Example.deadline))
+        #expect(try await !repository.takeBack(note, actor: Example.actor, deadline: Example.deadline))
+        guard case .rotated(let next) = try await exchange(claim(session), after: 301, in: repository) else {
+            Issue.record("the token is the present one again")
+            return
+        }
+        #expect(next.generation == 1)
+        // Told once more, of an exchange that was answered.
+        #expect(try await !repository.takeBack(note, actor: Example.actor, deadline: Example.deadline))
+        early.isEarly = false
+        guard case .reused = try await exchange(early, after: 400, in: repository) else {
+            Issue.record("it was answered")
+            return
+        }
+    }
+
     @Test("two generations behind it is reuse, whatever it says", arguments: SessionStore.allCases)
     func longBehind(store: SessionStore) async throws {
         let repository = try await store.make()

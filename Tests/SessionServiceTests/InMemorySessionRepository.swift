@@ -65,6 +65,7 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         case .repeated: return .repeated(session)
         case .revoked: return .revoked
         case .expired: return .expired
+        case .undecided: return .undecided
         case .reused:
             let ending = SessionEnding(
                 .one(session.id), tenantID: session.tenantID, reason: .refreshTokenReused, now: now,

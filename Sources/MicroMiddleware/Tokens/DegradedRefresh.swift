@@ -2,7 +2,7 @@ package import Contracts
 package import Foundation
 
 /// A refresh on the refresh token's own word, for when no session database can be asked: an access token of five minutes,
-/// the refresh token back (``RefreshTokenCodec/givenBack(_:text:at:)``), for at most an hour after the database last confirmed the session.
+/// the refresh token back (``RefreshTokenCodec/givenBack(_:text:at:earlier:)``), for at most an hour after the database last confirmed the session.
 ///
 /// What it cannot know: whether the token has been rotated since. Whoever stole a used one can buy short tokens with it
 /// until its hour is over or the session is revoked; reuse is detected when the database is back. A revocation that this

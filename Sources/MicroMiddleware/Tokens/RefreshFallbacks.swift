@@ -26,17 +26,17 @@ package struct RefreshFallbacks: Sendable, Hashable {
     package init() {}
 
     /// The edition that a fallback gives out at a moment.
-    package func noting(_ time: Date) -> RefreshFallbacks {
-        let moment = Date(timeIntervalSince1970: (time.timeIntervalSince1970 * 1_000).rounded() / 1_000)
+    /// - Parameter earlier: when it answered the same token before, and the answer may not have arrived.
+    package func noting(_ time: Date, earlier: [Date] = []) -> RefreshFallbacks {
         var next = self
         next.edition = edition == .max ? .max : edition + 1
-        let reach = Self.before + Self.after
-        if let last = spans.last, moment >= last.lowerBound - reach, moment <= last.upperBound + reach {
-            next.spans[spans.count - 1] = min(last.lowerBound, moment)...max(last.upperBound, moment)
-        } else {
+        for time in earlier + [time] {
+            let moment = Date(timeIntervalSince1970: (time.timeIntervalSince1970 * 1_000).rounded() / 1_000)
             next.spans.append(moment...moment)
         }
-        if next.spans.count > Self.maximumSpanCount { next.joinNearest() }
+        next.spans.sort { $0.lowerBound < $1.lowerBound }
+        next.join(within: Self.before + Self.after)
+        while next.spans.count > Self.maximumSpanCount { next.joinNearest() }
         return next
     }
 
@@ -50,13 +50,24 @@ package struct RefreshFallbacks: Sendable, Hashable {
         (time - before)...(time + after)
     }
 
-    private mutating func joinNearest() {
-        func gap(_ index: Int) -> TimeInterval {
-            spans[index + 1].lowerBound.timeIntervalSince(spans[index].upperBound)
+    /// Makes one of those that are no further from each other than `reach`.
+    private mutating func join(within reach: TimeInterval) {
+        var joined: [ClosedRange<Date>] = []
+        for span in spans {
+            if let last = joined.last, span.lowerBound <= last.upperBound + reach {
+                joined[joined.count - 1] = last.lowerBound...max(last.upperBound, span.upperBound)
+            } else {
+                joined.append(span)
+            }
         }
-        guard let index = spans.indices.dropLast().min(by: { gap($0) < gap($1) }) else { return }
-        let (one, other) = (spans[index], spans.remove(at: index + 1))
-        spans[index] = min(one.lowerBound, other.lowerBound)...max(one.upperBound, other.upperBound)
+        spans = joined
+    }
+
+    private mutating func joinNearest() {
+        let gaps = zip(spans, spans.dropFirst()).map { $1.lowerBound.timeIntervalSince($0.upperBound) }
+        guard let index = gaps.indices.min(by: { gaps[$0] < gaps[$1] }) else { return }
+        let next = spans.remove(at: index + 1)
+        spans[index] = spans[index].lowerBound...max(spans[index].upperBound, next.upperBound)
     }
 
     /// As it was written.
@@ -64,16 +75,17 @@ package struct RefreshFallbacks: Sendable, Hashable {
         guard let edition = UInt32(exactly: edition), edition > 0, !spans.isEmpty, spans.count <= Self.maximumSpanCount
         else { return nil }
         self.edition = edition
-        self.spans = spans
+        self.spans = spans.sorted { $0.lowerBound < $1.lowerBound }
     }
 }
 
 extension RefreshToken {
     /// The token as a fallback gives it back at a moment: of the same session, generation and expiry; `nil` where there is no
     /// grant that could say so.
-    package func givenBack(at time: Date) -> RefreshToken? {
+    /// - Parameter earlier: when the same token was given back before, and may not have arrived.
+    package func givenBack(at time: Date, earlier: [Date] = []) -> RefreshToken? {
         guard var grant else { return nil }
-        grant.fallbacks = grant.fallbacks.noting(time)
+        grant.fallbacks = grant.fallbacks.noting(time, earlier: earlier)
         guard grant.bytes != nil else { return nil }
         var token = self
         token.grant = grant
@@ -83,8 +95,10 @@ extension RefreshToken {
 
 extension RefreshTokenCodec {
     /// The text that a fallback gives back for a token; the text it came as where no other can be written.
-    package func givenBack(_ token: RefreshToken, text: String, at time: Date) -> String {
-        guard let next = token.givenBack(at: time), let written = try? encode(next) else { return text }
-        return written
+    package func givenBack(
+        _ token: RefreshToken, text: String, at time: Date, earlier: [Date] = []
+    ) -> String {
+        guard let next = token.givenBack(at: time, earlier: earlier) else { return text }
+        return (try? encode(next)) ?? text
     }
 }

@@ -83,6 +83,19 @@ struct RefreshFallbacksTests {
         #expect(try codec.encode(token).utf8.count < 500)
     }
 
+    @Test("Answers before that may not have arrived count, and are no editions of their own")
+    func earlier() {
+        let fallbacks = RefreshFallbacks.none.noting(now, earlier: [now - 600, now - 60])
+        #expect(fallbacks.edition == 1)
+        #expect([0, -60, -600].allSatisfy { fallbacks.cover(now + $0) })
+        #expect(!fallbacks.cover(now - 300) && !fallbacks.cover(now - 30))
+        // As often as they are told of.
+        #expect(
+            fallbacks.noting(now, earlier: [now - 60])
+                == RefreshFallbacks.none.noting(now).noting(
+                    now, earlier: [now - 60, now - 600]))
+    }
+
     @Test("Many in a row are one span, and a clock that is behind does no harm")
     func inARow() {
         var fallbacks = RefreshFallbacks.none

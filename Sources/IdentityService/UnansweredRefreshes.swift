@@ -1,0 +1,130 @@
+package import ConnectionKit
+package import Contracts
+package import Foundation
+package import Logging
+package import MicroMiddleware
+import ServiceLifecycle
+import Synchronization
+
+/// The queue of refreshes that session gave no answer to.
+package protocol UnansweredRefreshStore: Sendable {
+    /// Keeps one, and the event where there is one; both or neither.
+    /// - Returns: when the same token came before, as far as session has not been told of it; the earliest first.
+    func note(_ refresh: UnansweredRefresh, event: DomainEvent?, deadline: Deadline) async throws -> [Date]
+
+    /// Those that have been waiting longest.
+    func unansweredRefreshes(limit: Int, deadline: Deadline) async throws -> [NotedRefresh]
+
+    /// Deletes those of which session has been told.
+    func settle(_ ids: [Int64], deadline: Deadline) async throws
+}
+
+/// One of the queue.
+package struct NotedRefresh: Sendable, Hashable {
+    package var id: Int64
+    package var refresh: UnansweredRefresh
+
+    package init(id: Int64, refresh: UnansweredRefresh) {
+        self.id = id
+        self.refresh = refresh
+    }
+}
+
+/// The session service, as it is told of refreshes that it gave no answer to.
+package protocol RefreshSettling: Sendable {
+    /// Twice is as good as once.
+    func settle(_ notice: UnansweredRefreshNotice, scope: RequestScope) async throws
+}
+
+extension RemoteSessions: RefreshSettling {
+    package func settle(_ notice: UnansweredRefreshNotice, scope: RequestScope) async throws {
+        _ = try await client.post(
+            "/api/v1/internal/refreshes/unanswered", body: notice, as: NoAnswer.self, scope: scope,
+            isIdempotent: true)
+    }
+}
+
+/// Tells session, as soon as it answers again, which refreshes it gave no answer to.
+///
+/// The token that a fallback gave back says that itself; this is for its owners who did not get that either, and come back
+/// with the token of before. No broker is needed for it. What this service's database cannot take, memory keeps.
+package final class UnansweredRefreshes: Service {
+    /// For so long after it was asked session may still exchange the token: it is told until then, and once after.
+    private static let patience: TimeInterval = 3
+    /// Between two rounds while something waits, and when nothing is known to.
+    private static let (pause, rest) = (Duration.milliseconds(500), Duration.seconds(5))
+    /// What memory keeps at most; the oldest goes.
+    private static let capacity = 4_096
+
+    private let store: any UnansweredRefreshStore
+    private let sessions: any RefreshSettling
+    private let logger: Logger
+    private let now: @Sendable () -> Date
+    private let unstored = Mutex<[UnansweredRefresh]>([])
+    private let signal = WakeSignal()
+
+    package init(
+        store: any UnansweredRefreshStore, sessions: any RefreshSettling, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.store = store
+        self.sessions = sessions
+        self.logger = logger
+        self.now = now
+    }
+
+    /// Keeps a refresh that session gave no answer to, and its event; does not fail, nor wait for long.
+    /// - Returns: when the same token came before, as far as session has not been told of it.
+    package func note(_ refresh: UnansweredRefresh, event: DomainEvent?, scope: RequestScope) async -> [Date] {
+        defer { signal.wake() }
+        do {
+            return try await store.note(refresh, event: event, deadline: scope.deadline.forGlance)
+        } catch {
+            logger.warning(
+                "a degraded refresh could not be recorded",
+                metadata: ["request_id": "\(scope.requestID)", "error": "\(error)"])
+            return unstored.withLock { unstored in
+                let before = unstored.filter {
+                    $0.sessionID == refresh.sessionID && $0.generation == refresh.generation
+                }
+                if unstored.count >= Self.capacity { unstored.removeFirst() }
+                unstored.append(refresh)
+                return before.map(\.askedAt)
+            }
+        }
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown { [self] in
+            while !Task.isCancelled {
+                let isIdle = await settle()
+                if isIdle {
+                    await signal.wait(atMost: Self.rest)
+                } else {
+                    try? await Task.sleep(for: Self.pause)
+                }
+            }
+        }
+    }
+
+    /// Tells session of what waits.
+    /// - Returns: whether nothing waits any more.
+    package func settle() async -> Bool {
+        let half = UnansweredRefreshNotice.maximumCount / 2
+        let stored = (try? await store.unansweredRefreshes(limit: half, deadline: .after(.seconds(1)))) ?? []
+        let kept = unstored.withLock { Array($0.prefix(half)) }
+        guard !stored.isEmpty || !kept.isEmpty else { return true }
+        do {
+            let refreshes = stored.map(\.refresh) + kept
+            try await sessions.settle(
+                UnansweredRefreshNotice(refreshes: refreshes), scope: RequestScope(deadline: .after(.seconds(2))))
+            let due = now() - Self.patience
+            unstored.withLock { unstored in unstored.removeAll { $0.askedAt < due && kept.contains($0) } }
+            let told = stored.filter { $0.refresh.askedAt < due }.map(\.id)
+            if !told.isEmpty { try await store.settle(told, deadline: .after(.seconds(1))) }
+        } catch {
+            logger.debug("session could not be told of refreshes", metadata: ["error": "\(error)"])
+        }
+        return false
+    }
+}

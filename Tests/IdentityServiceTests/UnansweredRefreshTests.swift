@@ -1,0 +1,102 @@
+import ConnectionKit
+import Contracts
+import Foundation
+import IdentityService
+import Logging
+import MicroMiddleware
+import Synchronization
+import Testing
+
+@Suite("Refreshes that session gave no answer to", .serialized)
+struct UnansweredRefreshTests {
+    /// Session, away or not, and what it was told.
+    private final class Listener: RefreshSettling {
+        private let state = Mutex((isAway: false, told: [UnansweredRefresh]()))
+        var told: [UnansweredRefresh] { state.withLock { $0.told } }
+        func goAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
+
+        func settle(_ notice: UnansweredRefreshNotice, scope: RequestScope) throws {
+            try state.withLock { state in
+                if state.isAway { throw ServiceCallError.unavailable(target: "session", mayHaveActed: false) }
+                state.told += notice.refreshes
+            }
+        }
+    }
+
+    /// A database that is away.
+    private struct NoStore: UnansweredRefreshStore {
+        func note(_ refresh: UnansweredRefresh, event: DomainEvent?, deadline: Deadline) throws -> [Date] {
+            throw IdentityError.onlySessionKnows
+        }
+        func unansweredRefreshes(limit: Int, deadline: Deadline) throws -> [NotedRefresh] {
+            throw IdentityError.onlySessionKnows
+        }
+        func settle(_ ids: [Int64], deadline: Deadline) throws { throw IdentityError.onlySessionKnows }
+    }
+
+    private let listener = Listener()
+    private let start = Date(timeIntervalSince1970: 1_800_000_000)
+
+    private func queue(_ store: any UnansweredRefreshStore, at seconds: TimeInterval) -> UnansweredRefreshes {
+        let now = start + seconds
+        return UnansweredRefreshes(
+            store: store, sessions: listener, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            now: { now })
+    }
+
+    private func store(_ kind: IdentityStore) async throws -> any UnansweredRefreshStore {
+        switch kind {
+        case .memory: InMemoryIdentityRepository()
+        case .postgres: try PostgresIdentityRepository(database: await IdentityStore.makePostgres().0)
+        }
+    }
+
+    private func refresh(_ seconds: TimeInterval, of session: UUID = UUID()) -> UnansweredRefresh {
+        UnansweredRefresh(sessionID: session, generation: 7, edition: 2, askedAt: start + seconds)
+    }
+
+    @Test(
+        "are kept until session has been told, and told until it cannot act on them any more",
+        arguments: IdentityStore.allCases)
+    func kept(kind: IdentityStore) async throws {
+        let store = try await store(kind)
+        let (one, other) = (refresh(0), refresh(2))
+        let scope = makeOrigin().scope
+        listener.goAway(true)
+        #expect(await queue(store, at: 0).note(one, event: nil, scope: scope) == [])
+        #expect(await queue(store, at: 2).note(other, event: nil, scope: scope) == [])
+        #expect(await !queue(store, at: 60).settle())
+        listener.goAway(false)
+        #expect(listener.told.isEmpty)
+        // Session may still be at work on the second.
+        #expect(await !queue(store, at: 4).settle())
+        #expect(listener.told == [one, other])
+        #expect(await !queue(store, at: 6).settle())
+        #expect(listener.told == [one, other, other])
+        #expect(await queue(store, at: 7).settle())
+        #expect(listener.told.count == 3)
+    }
+
+    @Test("of one token are known to the next answer", arguments: IdentityStore.allCases)
+    func earlier(kind: IdentityStore) async throws {
+        let store = try await store(kind)
+        let (session, scope) = (UUID(), makeOrigin().scope)
+        _ = await queue(store, at: 0).note(refresh(-5), event: nil, scope: scope)
+        #expect(await queue(store, at: 0).note(refresh(0, of: session), event: nil, scope: scope) == [])
+        #expect(await queue(store, at: 0).note(refresh(20, of: session), event: nil, scope: scope) == [start])
+        #expect(
+            await queue(store, at: 0).note(refresh(40, of: session), event: nil, scope: scope) == [start, start + 20])
+    }
+
+    @Test("are kept in memory where the database is away")
+    func memory() async {
+        let (session, scope) = (UUID(), makeOrigin().scope)
+        let queue = queue(NoStore(), at: 60)
+        #expect(await queue.note(refresh(0, of: session), event: nil, scope: scope) == [])
+        #expect(await queue.note(refresh(20, of: session), event: nil, scope: scope) == [start])
+        #expect(await !queue.settle())
+        #expect(listener.told == [refresh(0, of: session), refresh(20, of: session)])
+        #expect(await queue.settle())
+        #expect(listener.told.count == 2)
+    }
+}
