@@ -19,11 +19,13 @@ package struct Reauthentication: Sendable {
         self.tokens = tokens
     }
 
-    /// A token like the one before, with a fresh `auth_time`. Wrong passwords are counted like those of a login, under the
+    /// A token with a fresh `auth_time`, whose `amr` is what has been proven now: the password, and no second factor, however
+    /// the session began. Else an hour-old factor would pass for a fresh one where one is asked for (RFC 9470). The session
+    /// stays as it is: its next refresh says again how it began. Wrong passwords are counted like those of a login, under the
     /// session: a stranger with a stolen token does not get to guess at leisure, nor to lock the owner's login.
     ///
     /// - Throws: ``IdentityError/invalidCredentials``, ``IdentityError/throttled(retryAfter:)``; 403 `step_up_required` to
-    ///   who has a second factor: the token would say that it was proven just now, and ``StepUp`` is what proves it.
+    ///   who has a second factor: a fresh sign-in of theirs is one with both, and ``StepUp`` is what proves the other.
     package func again(
         by identity: AccessTokenClaims, password: String, declared: String?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
@@ -52,7 +54,7 @@ package struct Reauthentication: Sendable {
         return try tokens.mint(
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: Date(),
-                methods: identity.methods, mustChangePassword: account.mustChangePassword))
+                methods: ["pwd"], mustChangePassword: account.mustChangePassword))
     }
 }
 

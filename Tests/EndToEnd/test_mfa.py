@@ -156,6 +156,15 @@ def test_disabling_needs_the_factor_itself_and_then_the_password_is_enough_again
     assert user.password().json()["data"]["access_token"]
 
 
+def test_who_has_no_second_factor_cannot_step_up_by_one(user):
+    begun = user.call("POST", "/mfa/api/v1/mfa/step-up/begin")
+    assert begun.status_code == 409 and begun.json()["error"] == "conflict", begun.text
+    done = user.call("POST", "/mfa/api/v1/mfa/step-up", {"mfa_method": "totp", "code": "123456"})
+    assert done.status_code == 409, done.text
+    user.enable_totp()
+    assert user.call("POST", "/mfa/api/v1/mfa/step-up/begin").status_code == 200
+
+
 def test_a_second_secret_is_proposed_only_to_who_has_none(user):
     user.enable_totp()
     refused = user.call("POST", "/mfa/api/v1/mfa/totp/setup")
