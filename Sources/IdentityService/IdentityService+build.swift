@@ -72,11 +72,12 @@ package func buildIdentityService(
         sessions: RemoteSessions(session), tokens: try security.issuer(settings: settings)
     ).addRoutes(to: router.group("api/v1"), security: security)
 
+    let housekeeping = Housekeeping(Sweep.identity, database: database, telemetry: telemetry)
     let keys = try security.watchers(signing: [.access], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "identity", settings: settings, telemetry: telemetry, router: router,
         services: [database, redis] + events.services
-            + [feed, warmup.controller, throttle, consumer, personal, unanswered] + keys,
+            + [feed, warmup.controller, throttle, consumer, personal, unanswered, housekeeping] + keys,
         health: health(security, database: database, redis: redis, events: events, session: session, mfa: mfa),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(

@@ -37,6 +37,8 @@ package func buildMFAService(
         broker: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
         retries: try settings.value(.retryDelays), telemetry: telemetry)
 
+    let housekeeping = Housekeeping(Sweep.mfa, database: database, telemetry: telemetry)
+
     let health = HealthRegistry()
     health.register("database") { try await database.ping(deadline: $0) }
     health.register("encryption keys", .degrading) { try await rules.resealing.requireKeys(deadline: $0) }
@@ -46,7 +48,8 @@ package func buildMFAService(
     let keys = try security.watchers(settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "mfa", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis] + events.services + [feed, eraser] + rules.services + keys, health: health,
+        services: [database, redis] + events.services + [feed, eraser, housekeeping] + rules.services + keys,
+        health: health,
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/mfa", logger: telemetry.logger)
@@ -64,7 +67,6 @@ struct MFARules {
     let registrar: PasskeyRegistrar
     let desk: ChallengeDesk
     let resealing: Resealing
-    let housekeeping: Housekeeping
 
     init(
         repository: any MFARepository & PasskeyRepository, identity: any IdentityPort, configuration: MFAConfiguration,
@@ -83,10 +85,9 @@ struct MFARules {
             partyName: configuration.issuer)
         desk = ChallengeDesk(repository: repository, cipher: cipher, passkeys: passkeys)
         resealing = Resealing(repository: repository, cipher: cipher, logger: telemetry.logger)
-        housekeeping = Housekeeping(repository: repository, logger: telemetry.logger)
     }
 
-    var services: [any Service] { [news, resealing, housekeeping] }
+    var services: [any Service] { [news, resealing] }
 
     func addRoutes(
         to router: Router<BaseRequestContext>, security: ServiceSecurity, events: EventProducer,

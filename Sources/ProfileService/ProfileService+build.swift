@@ -56,10 +56,12 @@ package func buildProfileService(
     health.register("database") { try await database.ping(deadline: $0) }
     health.register("rabbitmq", .degrading) { _ in try Unavailable.unless(events.publisher.isAvailable, "RabbitMQ") }
     health.register("redis", .degrading) { try await redis.ping(deadline: $0) }
+    let housekeeping = Housekeeping([.erasedUsers], database: database, telemetry: telemetry)
     let keys = try security.watchers(settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "profile", settings: settings, telemetry: telemetry, router: router,
-        services: [database, redis] + events.services + [feed, warmup.controller, eraser] + keys, health: health,
+        services: [database, redis] + events.services + [feed, warmup.controller, eraser, housekeeping] + keys,
+        health: health,
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
                 database, directory: try settings.value(.migrationsDirectory) + "/profile", logger: telemetry.logger)

@@ -68,27 +68,6 @@ extension PostgresSessionRepository: TrustedDeviceRepository {
         wakeRelay(.soon)
         return gone ?? 0
     }
-
-    package func purgeDevices(now: Date, limit: Int, deadline: Deadline) async throws -> Int {
-        let trusted: SQL =
-            """
-            DELETE FROM trusted_devices WHERE id IN (
-                SELECT id FROM trusted_devices WHERE expires_at < \(now) LIMIT \(limit))
-            """
-        // A user's last one stays: without any, the next sign-in would pass for the first.
-        let seen: SQL =
-            """
-            DELETE FROM seen_devices WHERE (user_id, device) IN (
-                SELECT d.user_id, d.device FROM seen_devices d
-                WHERE d.seen_at < \(now - SeenDevice.memory) AND EXISTS (
-                    SELECT FROM seen_devices later WHERE later.user_id = d.user_id AND later.seen_at > d.seen_at)
-                LIMIT \(limit))
-            """
-        return try await database.withConnection(deadline: deadline) { connection in
-            let gone = try await connection.query(trusted).affectedRows
-            return gone + (try await connection.query(seen).affectedRows)
-        }
-    }
 }
 
 extension TrustedDevice {

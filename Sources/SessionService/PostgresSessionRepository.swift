@@ -122,23 +122,6 @@ package struct PostgresSessionRepository: SessionRepository {
             WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL
             """, deadline: deadline)
     }
-
-    package func purge(now: Date, limit: Int, deadline: Deadline) async throws -> Int {
-        let sessions: SQL =
-            """
-            DELETE FROM sessions WHERE id IN (
-                SELECT id FROM sessions WHERE absolute_expires_at < \(now - 7 * 86_400) LIMIT \(limit))
-            """
-        let revocations: SQL =
-            """
-            DELETE FROM revocations WHERE id IN (
-                SELECT id FROM revocations WHERE expires_at < \(now - 3_600) LIMIT \(limit))
-            """
-        return try await database.withConnection(deadline: deadline) { connection in
-            let gone = try await connection.query(sessions).affectedRows
-            return gone + (try await connection.query(revocations).affectedRows)
-        }
-    }
 }
 
 // MARK: - Rows

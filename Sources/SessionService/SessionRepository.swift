@@ -164,10 +164,6 @@ package protocol SessionRepository: Sendable {
     func revocations(
         of tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
     ) async throws -> (revocations: [Revocation], total: Int)
-
-    /// Deletes what no longer means anything, at most `limit` rows of each kind.
-    /// - Returns: how many rows went.
-    func purge(now: Date, limit: Int, deadline: Deadline) async throws -> Int
 }
 
 extension SessionRepository {

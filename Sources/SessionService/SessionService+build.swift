@@ -57,13 +57,13 @@ package func buildSessionService(
         .session, database: database, outbox: events.outbox, broker: broker,
         retries: try settings.value(.retryDelays), telemetry: telemetry)
 
-    let housekeeping = Housekeeping(
-        repository: repository, devices: repository, revocations: security.revocations, logger: telemetry.logger)
+    let seeding = RevocationSeeding(repository: repository, revocations: security.revocations)
+    let housekeeping = Housekeeping(Sweep.session, database: database, telemetry: telemetry)
     let keys = try security.watchers(signing: [.access, .refresh], settings: settings, logger: telemetry.logger)
     return ServiceApplication(
         name: "session", settings: settings, telemetry: telemetry, router: router,
         services: [database, redis, announcer, stall] + events.services
-            + [feed, consumer, eraser, housekeeping, warmup.controller] + keys,
+            + [feed, consumer, eraser, seeding, housekeeping, warmup.controller] + keys,
         health: health(security, database: database, redis: redis, events: events),
         migration: try settings.value(.databaseMigrate)
             ? DatabaseMigration(
@@ -71,7 +71,7 @@ package func buildSessionService(
                 logger: telemetry.logger)
             : nil,
         beforeListening: {
-            await housekeeping.waitUntilSeeded(atMost: .seconds(2))
+            await seeding.waitUntilSeeded(atMost: .seconds(2))
             await warmup.controller.waitUntilKnown(atMost: .seconds(2))
         })
 }

@@ -20,8 +20,4 @@ package protocol TrustedDeviceRepository: Sendable {
     func forget(
         _ id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async throws -> Int
-
-    /// Deletes devices that have expired, at most `limit`.
-    /// - Returns: how many went.
-    func purgeDevices(now: Date, limit: Int, deadline: Deadline) async throws -> Int
 }

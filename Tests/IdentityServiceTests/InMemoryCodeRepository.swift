@@ -98,7 +98,6 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
         sent[eventID] = SentMail(userID: userID, kind: kind)
     }
 
-    func purge(limit: Int, deadline: Deadline) -> Int { 0 }
     func passwordHistory(of userID: UUID, tenantID: UUID, limit: Int, deadline: Deadline) -> [String] { [] }
 
     // MARK: - Changes of address

@@ -156,13 +156,6 @@ actor InMemoryMFARepository: MFARepository, PasskeyRepository {
         return true
     }
 
-    func purgeChallenges(now: Date, limit: Int, deadline: Deadline) -> Int {
-        let old = challenges.values.map(\.challenge).filter { $0.expiresAt < now.addingTimeInterval(-3_600) }
-            .prefix(limit)
-        for challenge in old { challenges[challenge.id] = nil }
-        return old.count
-    }
-
     func reset(_ userID: UUID, tenantID: UUID, now: Date, event: DomainEvent, deadline: Deadline) -> Bool {
         guard let person = person(userID, tenantID), person.version > 0 else { return false }
         var empty = Person(tenantID: tenantID)

@@ -169,14 +169,6 @@ struct MFARepositoryContract {
         #expect(try await repository.factors(of: user, tenantID: tenant, deadline: soon).unusedRecoveryCodes == 0)
     }
 
-    @Test("forgets challenges an hour after their end", arguments: MFAStore.allCases)
-    func purges(store: MFAStore) async throws {
-        let repository = try await store.make()
-        _ = try await openChallenge(in: repository)
-        #expect(try await repository.purgeChallenges(now: now.addingTimeInterval(3_800), limit: 9, deadline: soon) == 0)
-        #expect(try await repository.purgeChallenges(now: now.addingTimeInterval(4_000), limit: 9, deadline: soon) == 1)
-    }
-
     @Test("A restored database accepts no code that may have been accepted before")
     func restored() async throws {
         let database = try await MFAStore.database()

@@ -158,8 +158,6 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
             hasMore: hasMore)
     }
 
-    func purge(now: Date, limit: Int, deadline: Deadline) -> Int { 0 }
-
     // MARK: - Administration
 
     func sessions(
@@ -213,12 +211,6 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     func forget(_ id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Int {
         let before = trusted.count
         trusted.removeAll { $0.userID == userID && $0.tenantID == tenantID && ($0.id == id || id == nil) }
-        return before - trusted.count
-    }
-
-    func purgeDevices(now: Date, limit: Int, deadline: Deadline) -> Int {
-        let before = trusted.count
-        trusted.removeAll { $0.expiresAt < now }
         return before - trusted.count
     }
 

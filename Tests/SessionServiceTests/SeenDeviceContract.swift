@@ -1,5 +1,6 @@
 import Contracts
 import Foundation
+import MicroMiddleware
 import Postgres
 import SessionService
 import Testing
@@ -80,6 +81,8 @@ struct SeenDeviceContract {
         let database = try await SessionStore.database()
         let (repository, ann) = (PostgresSessionRepository(database: database), Example.user())
         let later = Example.now + 500 * 86_400
+        let housekeeping = Housekeeping(
+            Sweep.session, database: database, telemetry: Telemetry(service: "session", level: .critical))
         func insert(_ userAgent: String, now: Date) async throws -> Bool {
             try await repository.insert(
                 Self.session(of: ann, userAgent, from: "192.0.2.1", now: now), limit: nil, actor: Example.actor,
@@ -87,9 +90,9 @@ struct SeenDeviceContract {
             ).isOnNewDevice
         }
         #expect(try await !insert("curl/8.5.0", now: Example.now))
-        #expect(try await repository.purgeDevices(now: later, limit: 10, deadline: Example.deadline) == 0)
+        await housekeeping.sweep(now: later)
         #expect(try await insert(Self.firefox, now: later))
-        #expect(try await repository.purgeDevices(now: later, limit: 10, deadline: Example.deadline) == 1)
+        await housekeeping.sweep(now: later)
         #expect(try await insert("curl/8.5.0", now: later))
     }
 }

@@ -74,10 +74,6 @@ package protocol CodeRepository: Sendable {
 
     func markSent(_ eventID: UUID, to userID: UUID, kind: MailKind, deadline: Deadline) async throws
 
-    /// Deletes what has expired or was sent long ago; at most `limit` rows of each.
-    /// - Returns: how many rows went.
-    func purge(limit: Int, deadline: Deadline) async throws -> Int
-
     /// The hashes of the user's last passwords, the present one excepted.
     func passwordHistory(of userID: UUID, tenantID: UUID, limit: Int, deadline: Deadline) async throws -> [String]
 }

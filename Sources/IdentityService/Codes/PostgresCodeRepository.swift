@@ -131,24 +131,6 @@ package struct PostgresCodeRepository: CodeRepository {
         try await database.query(sql, deadline: deadline)
     }
 
-    package func purge(limit: Int, deadline: Deadline) async throws -> Int {
-        let sql: SQL =
-            """
-            WITH codes AS (
-                DELETE FROM codes WHERE id IN (
-                    SELECT id FROM codes WHERE expires_at < now() - interval '1 day' LIMIT \(limit)) RETURNING 1
-            ), mails AS (
-                DELETE FROM sent_mails WHERE event_id IN (
-                    SELECT event_id FROM sent_mails WHERE sent_at < now() - interval '7 days' LIMIT \(limit)) RETURNING 1
-            ), changes AS (
-                DELETE FROM email_changes WHERE id IN (
-                    SELECT id FROM email_changes WHERE created_at < now() - interval '7 days' LIMIT \(limit)) RETURNING 1
-            )
-            SELECT (SELECT count(*) FROM changes) + (SELECT count(*) FROM codes) + (SELECT count(*) FROM mails) AS gone
-            """
-        return try await database.query(sql, deadline: deadline).first?.decode(Int.self, "gone") ?? 0
-    }
-
     package func passwordHistory(
         of userID: UUID, tenantID: UUID, limit: Int, deadline: Deadline
     ) async throws -> [String] {

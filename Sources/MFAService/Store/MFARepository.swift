@@ -153,10 +153,6 @@ package protocol MFARepository: Sendable {
         deadline: Deadline
     ) async throws -> Bool
 
-    /// Forgets challenges that ended an hour ago or earlier.
-    /// - Returns: how many.
-    func purgeChallenges(now: Date, limit: Int, deadline: Deadline) async throws -> Int
-
     // MARK: Administration
 
     /// Forgets every factor of a user, and forgives wrong codes.

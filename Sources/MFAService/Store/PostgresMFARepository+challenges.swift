@@ -119,21 +119,6 @@ extension PostgresMFARepository {
         }
     }
 
-    package func purgeChallenges(now: Date, limit: Int, deadline: Deadline) async throws -> Int {
-        let end = now.addingTimeInterval(-3_600)
-        return try await database.query(
-            """
-            WITH registrations AS (
-                DELETE FROM passkey_registrations WHERE nonce IN (
-                    SELECT nonce FROM passkey_registrations WHERE expires_at < \(end) LIMIT \(limit))
-            )
-            DELETE FROM challenges WHERE id IN (
-                SELECT id FROM challenges WHERE expires_at < \(end) LIMIT \(limit))
-            RETURNING 1
-            """, deadline: deadline
-        ).count
-    }
-
     /// Without its end, for conditions to be added.
     static func consumption(of challenge: UUID, now: Date) -> SQL {
         "UPDATE challenges SET consumed_at = \(now) WHERE id = \(challenge) AND consumed_at IS NULL"

@@ -1,31 +1,23 @@
 import ConnectionKit
 import Contracts
 import Foundation
-package import Logging
 package import MicroMiddleware
 import ServiceLifecycle
 import Synchronization
 
-/// Seeds this process's revocation set from the database and, every five minutes, deletes what no longer means anything.
-package struct Housekeeping: Service {
+/// Seeds this process's revocation set from the database and, every five minutes, takes out of it what has expired.
+package struct RevocationSeeding: Service {
     let repository: any SessionRepository
-    let devices: any TrustedDeviceRepository
     let revocations: RevocationSet
-    let logger: Logger
     private let seeded = Seeded()
 
     private final class Seeded: Sendable {
         let isDone = Atomic<Bool>(false)
     }
 
-    package init(
-        repository: any SessionRepository, devices: any TrustedDeviceRepository, revocations: RevocationSet,
-        logger: Logger
-    ) {
+    package init(repository: any SessionRepository, revocations: RevocationSet) {
         self.repository = repository
-        self.devices = devices
         self.revocations = revocations
-        self.logger = logger
     }
 
     package func run() async throws {
@@ -33,7 +25,7 @@ package struct Housekeeping: Service {
             await seed()
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(300))
-                await purge()
+                revocations.prune()
             }
         }
     }
@@ -60,18 +52,5 @@ package struct Housekeeping: Service {
         while !seeded.isDone.load(ordering: .acquiring), !deadline.hasPassed,
             (try? await Task.sleep(for: .milliseconds(5))) != nil
         {}
-    }
-
-    private func purge() async {
-        revocations.prune()
-        do {
-            var gone = 0
-            repeat {
-                gone = try await repository.purge(now: Date(), limit: 1_000, deadline: .after(.seconds(10)))
-            } while gone >= 1_000 && !Task.isCancelled
-            _ = try await devices.purgeDevices(now: Date(), limit: 1_000, deadline: .after(.seconds(10)))
-        } catch {
-            logger.info("expired sessions could not be deleted", metadata: ["error": "\(error)"])
-        }
     }
 }
