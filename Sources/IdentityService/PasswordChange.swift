@@ -36,7 +36,7 @@ package struct PasswordChange: Sendable {
         by identity: AccessTokenClaims, from current: String, to new: String, declared: String? = nil,
         origin: RequestOrigin
     ) async throws -> MintedAccessToken {
-        let deadline = origin.scope.deadline
+        let (deadline, readAt) = (origin.scope.deadline, Date())
         guard
             let account = try await repository.account(
                 identity.subject, tenantID: identity.tenantID, deadline: deadline.forStatement)
@@ -65,7 +65,8 @@ package struct PasswordChange: Sendable {
         return try tokens.mint(
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID,
-                authenticatedAt: identity.authenticatedAt, methods: identity.methods, mustChangePassword: false))
+                authenticatedAt: identity.authenticatedAt, methods: identity.methods, mustChangePassword: false,
+                claimsReadAt: readAt))
     }
 
     /// Wrong passwords are counted as ``Reauthentication`` counts them, under the session: a stranger with a stolen token

@@ -29,7 +29,7 @@ package struct Reauthentication: Sendable {
     package func again(
         by identity: AccessTokenClaims, password: String, declared: String?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
-        let deadline = origin.scope.deadline
+        let (deadline, readAt) = (origin.scope.deadline, Date())
         let attempt = SignInAttempt.again(in: identity, password: password)
         let admission = try await throttle.admit(attempt, origin: origin)
         guard
@@ -54,7 +54,7 @@ package struct Reauthentication: Sendable {
         return try tokens.mint(
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: Date(),
-                methods: ["pwd"], mustChangePassword: account.mustChangePassword))
+                methods: ["pwd"], mustChangePassword: account.mustChangePassword, claimsReadAt: readAt))
     }
 }
 

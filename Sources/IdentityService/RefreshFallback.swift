@@ -60,6 +60,7 @@ package struct RefreshFallback: Sendable {
     }
 
     private func onItsWord(_ token: RefreshToken, text: String, origin: RequestOrigin) async throws -> SignInAnswer {
+        let now = now()
         var token = token
         var user: UserSnapshot?
         if let grant = token.grant, let account = try await known(grant, origin: origin) {
@@ -67,7 +68,7 @@ package struct RefreshFallback: Sendable {
             token.grant?.mustChangePassword = account.mustChangePassword
         }
         do throws(DegradedRefresh.Refusal) {
-            return try degraded.answer(token, text: text, user: user, at: now())
+            return try degraded.answer(token, text: text, user: user, at: now)
         } catch {
             switch error {
             case .revoked: throw IdentityError.refreshTokenRevoked

@@ -26,7 +26,8 @@ package struct SignInCompletion: Sendable {
     ///   - methods: `amr` (RFC 8176).
     ///   - rehashed: the password under newer parameters, where it should replace the hash that was seen.
     ///   - isKnownDevice: whether the device has shown that the user signed in with it before.
-    /// - Throws: ``IdentityError/invalidCredentials`` when the password or the account has changed meanwhile.
+    /// - Throws: ``IdentityError/invalidCredentials`` when the password or the account has changed meanwhile;
+    ///   ``IdentityError/changedMeanwhile`` when that, or what the user may do, changed while the session was opened.
     package func complete(
         _ account: Account, methods: [String], rehashed: String? = nil, isKnownDevice: Bool = false,
         origin: RequestOrigin
@@ -45,14 +46,12 @@ package struct SignInCompletion: Sendable {
             sessionID: sessionID, user: account.user.snapshot, methods: methods, authenticatedAt: authenticatedAt,
             mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip,
             policy: account.tenant.sessionPolicy, isKnownDevice: isKnownDevice)
-        return try await open(request, origin: origin)
+        return try await open(request, for: account, origin: origin)
     }
 
-    private func open(_ request: CreateSessionRequest, origin: RequestOrigin) async throws -> SignInAnswer {
-        let access = try tokens.mint(
-            AccessTokenGrant(
-                user: request.user, sessionID: request.sessionID, authenticatedAt: request.authenticatedAt,
-                methods: request.methods, mustChangePassword: request.mustChangePassword))
+    private func open(
+        _ request: CreateSessionRequest, for account: Account, origin: RequestOrigin
+    ) async throws -> SignInAnswer {
         var refreshToken: String?
         do {
             refreshToken = try await sessions.open(request, scope: origin.scope).refreshToken
@@ -65,6 +64,11 @@ package struct SignInCompletion: Sendable {
                 metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
             try await announce(request, origin: origin)
         }
+        let readAt = try await repository.confirm(account, deadline: origin.scope.deadline.forStatement)
+        let access = try tokens.mint(
+            AccessTokenGrant(
+                user: request.user, sessionID: request.sessionID, authenticatedAt: request.authenticatedAt,
+                methods: request.methods, mustChangePassword: request.mustChangePassword, claimsReadAt: readAt))
         return SignInAnswer(
             accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn,
             user: request.user, mustChangePassword: request.mustChangePassword, degraded: refreshToken == nil)

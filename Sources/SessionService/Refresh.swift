@@ -107,7 +107,8 @@ package struct Refresh: Sendable {
             guard !announcer.isRevoked(session) else { throw SessionError.sessionRevoked }
             return try degraded.answer(
                 sessionID: session.id, user: session.user, authenticatedAt: session.authenticatedAt,
-                methods: session.methods, mustChangePassword: session.mustChangePassword, text: text)
+                methods: session.methods, mustChangePassword: session.mustChangePassword, text: text,
+                readAt: now)
         case .superseded:
             // Reuse, most likely; but only the database may end a family, so it has to be asked again.
             throw failure

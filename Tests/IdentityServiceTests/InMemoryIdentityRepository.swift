@@ -32,9 +32,9 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     func lookUp(_ identifier: Identifier, tenantID: UUID, deadline: Deadline) -> SignInLookup {
         guard tenants[tenantID] != nil else { return .tenantUnknown }
         guard let id = keys[identifier.kind]?[identifier.key], let account = accounts[id],
-            account.user.status != .deleted
+            let complete = self.account(id, tenantID: account.user.tenantID, deadline: deadline)
         else { return .userUnknown }
-        return .found(complete(account))
+        return .found(complete)
     }
 
     func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) -> Account? {

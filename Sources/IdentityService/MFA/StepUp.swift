@@ -35,6 +35,7 @@ package struct StepUp: Sendable {
         _ identity: AccessTokenClaims, challengeToken: String?, method: MFAMethod, code: String?,
         credential: WebAuthnCredential?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
+        let readAt = now()
         let account = try await account(identity, origin: origin)
         let challenge: UUID
         if let challengeToken {
@@ -56,7 +57,7 @@ package struct StepUp: Sendable {
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: now(),
                 methods: identity.methods + factor.methods.filter { !identity.methods.contains($0) },
-                mustChangePassword: account.mustChangePassword))
+                mustChangePassword: account.mustChangePassword, claimsReadAt: readAt))
     }
 
     /// The account, which has a second factor to prove.

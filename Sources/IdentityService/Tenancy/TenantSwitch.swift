@@ -27,11 +27,11 @@ package struct TenantSwitch: Sendable {
 
     /// The new session remembers how and when the user signed in.
     /// - Throws: ``IdentityError/tenantNotFound`` where the user is no member, ``IdentityError/membershipPending``,
-    ///   ``IdentityError/accountDisabled``; what the session service fails with.
+    ///   ``IdentityError/accountDisabled``, ``IdentityError/changedMeanwhile``; what the session service fails with.
     package func enter(
         _ tenantID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
     ) async throws -> SignInAnswer {
-        let (readAt, deadline) = (now(), origin.scope.deadline.forStatement)
+        let deadline = origin.scope.deadline.forStatement
         guard let account = try await repository.account(identity.subject, tenantID: tenantID, deadline: deadline)
         else {
             throw IdentityError.tenantNotFound
@@ -53,6 +53,7 @@ package struct TenantSwitch: Sendable {
         } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
             throw error.refusal ?? error.apiError
         }
+        let readAt = try await repository.confirm(account, deadline: deadline, now: now)
         let event = try origin.event(
             .tenantSwitched, user: user.id, tenantID: tenantID, actor: user.id, session: sessionID,
             details: ["from": identity.tenantID.text])

@@ -29,6 +29,7 @@ package struct DegradedRefresh: Sendable {
     ///   - token: as decoded, so authentic and not expired.
     ///   - text: the refresh token that the answer gives.
     ///   - user: the user as known better than from the token, where it is.
+    ///   - now: before the user was read.
     package func answer(
         _ token: RefreshToken, text: String, user: UserSnapshot? = nil, at now: Date
     ) throws(Refusal) -> SignInAnswer {
@@ -39,17 +40,18 @@ package struct DegradedRefresh: Sendable {
         guard !isRevoked else { throw .revoked }
         return try answer(
             sessionID: token.sessionID, user: user ?? grant.user, authenticatedAt: grant.authenticatedAt,
-            methods: grant.methods, mustChangePassword: grant.mustChangePassword, text: text)
+            methods: grant.methods, mustChangePassword: grant.mustChangePassword, text: text, readAt: now)
     }
 
     /// The degraded answer for a session that is known otherwise, and known not to be revoked.
+    /// - Parameter readAt: when that was known: what is revoked later concerns the token.
     package func answer(
         sessionID: UUID, user: UserSnapshot, authenticatedAt: Date, methods: [String], mustChangePassword: Bool,
-        text: String
+        text: String, readAt: Date
     ) throws(Refusal) -> SignInAnswer {
         let grant = AccessTokenGrant(
             user: user, sessionID: sessionID, authenticatedAt: authenticatedAt, methods: methods,
-            mustChangePassword: mustChangePassword, lifetime: RefreshGrant.accessTokenLifetime)
+            mustChangePassword: mustChangePassword, lifetime: RefreshGrant.accessTokenLifetime, claimsReadAt: readAt)
         let access: MintedAccessToken
         do {
             access = try tokens.mint(grant)

@@ -33,6 +33,8 @@ struct DegradedRefreshTests {
         #expect(answer.degraded)
         #expect(answer.user.id == grant.userID && answer.user.roles == ["member"])
         #expect(answer.accessToken.contains(token.sessionID.text))
+        let readAt = (forge.time.now + 3_599).timeIntervalSince1970
+        #expect(answer.accessToken.hasSuffix(" \(readAt)"), "what is revoked after that concerns it")
     }
 
     @Test("An hour after the database confirmed the session it gives nothing, nor to a clock that is behind")
@@ -65,7 +67,7 @@ struct DegradedRefreshTests {
 private struct RecordingTokens: AccessTokenMinting {
     func mint(_ grant: AccessTokenGrant) -> MintedAccessToken {
         MintedAccessToken(
-            token: "\(grant.sessionID.text) \(grant.methods)",
+            token: "\(grant.sessionID.text) \(grant.methods) \(grant.claimsReadAt?.timeIntervalSince1970 ?? 0)",
             expiresIn: Int(grant.lifetime?.components.seconds ?? 1_800))
     }
 }

@@ -1,0 +1,132 @@
+import Contracts
+import Foundation
+import IdentityService
+import Logging
+import MicroMiddleware
+import Testing
+
+@Suite("What changes while a session is being opened")
+struct ClaimsRaceTests {
+    /// What an administrator, or the user elsewhere, does just before session has the new one.
+    enum Change: CaseIterable, Sendable {
+        case roleRemoved, permissionsReduced, disabled, tenantSuspended, passwordChanged, deleted
+
+        func apply(to account: inout Account) {
+            switch self {
+            case .roleRemoved: account.user.roles = ["member"]
+            case .permissionsReduced: break
+            case .disabled: account.user.status = .disabled
+            case .tenantSuspended: account.tenant.status = .suspended
+            case .passwordChanged: account.passwordChangedAt += 1
+            case .deleted: account.user.status = .deleted
+            }
+        }
+    }
+
+    let repository = InMemoryIdentityRepository()
+    let tokens = RecordingTokens()
+
+    @Test(
+        "ends a login without a token, whether or not session is there", arguments: Change.allCases, [true, false])
+    func login(change: Change, isThere: Bool) async throws {
+        let user = try await makeEditor()
+        let signIn = signIn { [repository] in
+            await repository.change(user.id, change)
+            if !isThere { throw FakeSessions.Away() }
+        }
+        await #expect(throws: IdentityError.self) { _ = try await signIn.signIn(attempt, origin: makeOrigin()) }
+        #expect(tokens.grants.isEmpty)
+    }
+
+    @Test("ends a change of tenant in the same way", arguments: Change.allCases)
+    func tenantSwitch(change: Change) async throws {
+        let user = try await makeEditor()
+        let enter = TenantSwitch(
+            repository: repository, memberships: repository,
+            sessions: MeddlingSessions { [repository] in await repository.change(user.id, change) }, tokens: tokens)
+        await #expect(throws: IdentityError.self) {
+            _ = try await enter.enter(user.tenantID, by: claims(user), origin: makeOrigin())
+        }
+        #expect(tokens.grants.isEmpty)
+    }
+
+    @Test("is nothing where nothing changed, and every token is dated by when its claims were read")
+    func undisturbed() async throws {
+        let user = try await makeEditor()
+        let before = Date()
+        let answer = try await signIn {}.signIn(attempt, origin: makeOrigin()).tokens
+        #expect(answer.refreshToken != nil)
+        _ = try await TenantSwitch(
+            repository: repository, memberships: repository, sessions: FakeSessions(), tokens: tokens
+        ).enter(user.tenantID, by: claims(user), origin: makeOrigin())
+        _ = try await Reauthentication(
+            repository: repository, hasher: CountingHasher(), throttle: NoThrottle(), tokens: tokens
+        ).again(by: claims(user), password: "correct horse", declared: nil, origin: makeOrigin())
+        _ = try await PasswordChange(
+            repository: repository, hasher: CountingHasher(), sessions: FakeSessions(), tokens: tokens,
+            logger: Logger(label: "test")
+        ).change(by: claims(user), from: "correct horse", to: "another horse", origin: makeOrigin())
+        #expect(tokens.grants.count == 4)
+        for grant in tokens.grants {
+            let readAt = try #require(grant.claimsReadAt)
+            #expect(readAt >= before && readAt <= Date())
+        }
+    }
+
+    private var attempt: SignInAttempt { SignInAttempt(identity: "ann", password: "correct horse") }
+
+    private func signIn(_ meddle: @escaping @Sendable () async throws -> Void) -> SignIn {
+        SignIn(
+            repository: repository, hasher: CountingHasher(), sessions: MeddlingSessions(meddle), tokens: tokens,
+            logger: Logger(label: "test"))
+    }
+
+    /// Somebody with a role of the tenant's own.
+    private func makeEditor() async throws -> User {
+        let user = try await Registration(repository: repository, hasher: CountingHasher()).register(
+            RegistrationForm(username: "ann", password: "correct horse"), origin: makeOrigin())
+        await repository.makeEditor(user.id)
+        return user
+    }
+
+    private func claims(_ user: User) -> AccessTokenClaims {
+        AccessTokenClaims(
+            issuer: "test", audience: "test", subject: user.id, tenantID: user.tenantID, roles: user.roles,
+            sessionID: .v7(), tokenID: .v7(), issuedAt: Date(), expiresAt: Date() + 1_800, authenticatedAt: Date(),
+            methods: ["pwd"], permissions: [])
+    }
+}
+
+/// A session service while whose work something else happens.
+struct MeddlingSessions: SessionOpening {
+    private let meddle: @Sendable () async throws -> Void
+
+    init(_ meddle: @escaping @Sendable () async throws -> Void) {
+        self.meddle = meddle
+    }
+
+    func open(_ request: CreateSessionRequest, scope: RequestScope) async throws -> CreateSessionAnswer {
+        try await meddle()
+        return try FakeSessions().open(request, scope: scope)
+    }
+
+    func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) {}
+}
+
+extension InMemoryIdentityRepository {
+    fileprivate func makeEditor(_ id: UUID) {
+        customRoles = [
+            CustomRole(
+                name: "editor", tenantID: DefaultTenant.id, description: "", permissions: ["users:read"],
+                createdAt: now, updatedAt: now)
+        ]
+        accounts[id]?.user.roles = ["editor", "member"]
+    }
+
+    fileprivate func change(_ id: UUID, _ change: ClaimsRaceTests.Change) {
+        if change == .permissionsReduced { customRoles[0].permissions = [] }
+        guard var account = accounts[id] else { return }
+        change.apply(to: &account)
+        accounts[id] = account
+    }
+}
