@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from mailbox import code, mail
+from tenancy import Person, make_tenant
 from waiting import until
 
 ME = "/identity/api/v1/auth/me"
@@ -136,6 +137,30 @@ def test_a_deleted_account_leaves_nothing_behind_even_while_it_refreshes(suite, 
     # The address is free again.
     answer = http.post(f"{AUTH}/register", json={"email": account.email, "password": account.password})
     assert answer.status_code == 201 and answer.json()["data"]["user_id"] != account.id
+
+
+def test_an_account_that_an_administrator_deletes_leaves_nothing_behind_either(suite, http, administrator):
+    tenant, owner = make_tenant(administrator)
+    ann = Person(http, tenant["id"])
+    until(
+        lambda: ann.put(f"/profiles/{ann.id}", service="profile", json={"nickname": "Ann"}).status_code == 200,
+        saying="the profile is there",
+    )
+    assert owner.delete(f"/admin/users/{ann.id}").status_code == 204
+    until(lambda: ann.refresh().status_code == 401, seconds=10, saying="the session is over")
+
+    def complete():
+        with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"]) as connection:
+            row = connection.execute(
+                "SELECT completed_at IS NOT NULL FROM deletions WHERE user_id = %s", (ann.id,)
+            ).fetchone()
+        return row == (True,)
+
+    until(complete, seconds=30, saying="every service has erased")
+    mail(suite, ann.email, "Your account is deleted")
+    until(lambda: not rows_about(suite, ann.id, ann.email), seconds=25, every=1, saying="nothing is left")
+    # The address is free again.
+    assert Person(http, tenant["id"], email=ann.email).id != ann.id
 
 
 def test_a_deletion_that_never_was_is_not_found(http):

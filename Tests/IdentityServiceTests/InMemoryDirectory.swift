@@ -41,11 +41,14 @@ extension InMemoryIdentityRepository: UserDirectory {
         return now
     }
 
-    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) throws {
+    func delete(
+        _ userID: UUID, tenantID: UUID, event: DomainEvent, because reason: DomainEvent?, deadline: Deadline
+    ) throws {
         guard accounts[userID]?.user.tenantID == tenantID else { throw IdentityError.userUnknown }
         for tenant in tenants.keys { try requireOwner(otherThan: userID, in: tenant) }
         accounts[userID] = nil
         guests.removeAll { $0.userID == userID }
+        if let reason { events.append(reason) }
         events.append(event)
     }
 

@@ -79,7 +79,9 @@ package struct PostgresUserDirectory: UserDirectory {
             SELECT \(IdentityRows.userColumns) FROM u JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id
             """
         let changed: User? = try await database.withTransaction(deadline: deadline) { connection in
-            if status != .active { try await guardOwners(userID, tenantID: tenantID, on: connection) }
+            if status != .active {
+                try await OwnerGuard.requireOthers(than: userID, homeTenantID: tenantID, on: connection)
+            }
             try await connection.act(for: tenantID)
             return try await connection.query(sql).first.map(User.init(row:))
         }
@@ -103,33 +105,23 @@ package struct PostgresUserDirectory: UserDirectory {
         return try row?.decode(Date.self, "changed_at")
     }
 
-    package func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws {
+    package func delete(
+        _ userID: UUID, tenantID: UUID, event: DomainEvent, because reason: DomainEvent?, deadline: Deadline
+    ) async throws {
         try await database.withTransaction(deadline: deadline) { connection in
-            try await guardOwners(userID, tenantID: tenantID, on: connection)
+            try await OwnerGuard.requireOthers(than: userID, homeTenantID: tenantID, on: connection)
+            // Whether it is the tenant's is for the database's policies to say; what goes with the account is in other
+            // tenants as well.
             try await connection.act(for: tenantID)
-            let sql: SQL =
-                """
-                WITH u AS (DELETE FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) RETURNING id),
-                recorded AS (\(SQL.outboxInsert(event, from: "u")))
-                SELECT id FROM u
-                """
-            guard try await !connection.query(sql).isEmpty else { throw IdentityError.userUnknown }
+            let own = try await connection.query(
+                "SELECT id FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) FOR UPDATE")
+            guard !own.isEmpty else { throw IdentityError.userUnknown }
+            try await connection.actForNobody()
+            if let reason { try await connection.query(SQL.outboxInsert(reason, from: "(SELECT) AS always")) }
+            let begun = try await PostgresDeletionRepository.begin(
+                userID, tenantID: tenantID, event: event, on: connection)
+            guard begun != nil else { throw IdentityError.userUnknown }
         }
         wakeRelay(.now)
-    }
-
-    /// An account that ends is missed wherever its user is an owner, in other tenants too: so before the transaction is
-    /// narrowed to one.
-    private func guardOwners(_ userID: UUID, tenantID: UUID, on connection: PostgresConnection) async throws {
-        // In the order of their ids, so that two of these never wait for each other.
-        let owned = try await connection.query(
-            """
-            SELECT r.tenant_id FROM user_roles r JOIN users u ON u.id = r.user_id
-            WHERE r.user_id = \(userID) AND u.tenant_id = \(tenantID) AND r.role = \(BuiltInRole.owner.rawValue)
-            ORDER BY 1
-            """
-        ).column("tenant_id", as: UUID.self)
-        for tenant in owned { try await OwnerGuard.lock(tenant, on: connection) }
-        for tenant in owned { try await OwnerGuard.require(anotherThan: userID, tenantID: tenant, on: connection) }
     }
 }

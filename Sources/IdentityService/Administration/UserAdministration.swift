@@ -113,7 +113,13 @@ package struct UserAdministration: Sendable {
                 .active, of: id, tenantID: identity.tenantID, from: [.pending], event: event, deadline: deadline)
             guard isChanged else { throw IdentityError.userUnknown }
         } else {
-            try await directory.delete(id, tenantID: identity.tenantID, event: event, deadline: deadline)
+            let deletion = try origin.event(
+                .userDeleted, user: id, tenantID: identity.tenantID, actor: identity.subject,
+                session: identity.sessionID)
+            try await accounts.changing(id, tenantID: identity.tenantID) {
+                try await directory.delete(
+                    id, tenantID: identity.tenantID, event: deletion, because: event, deadline: deadline)
+            }
         }
     }
 
@@ -133,7 +139,8 @@ package struct UserAdministration: Sendable {
             if present.isGuest {
                 try await memberships.remove(id, tenantID: identity.tenantID, event: event, deadline: deadline)
             } else {
-                try await directory.delete(id, tenantID: identity.tenantID, event: event, deadline: deadline)
+                try await directory.delete(
+                    id, tenantID: identity.tenantID, event: event, because: nil, deadline: deadline)
             }
         }
     }

@@ -77,7 +77,12 @@ package protocol UserDirectory: Sendable {
         of userID: UUID, tenantID: UUID, hash: String, event: DomainEvent, deadline: Deadline
     ) async throws -> Date?
 
-    /// Deletes the account and all that this service knows of the user.
+    /// Deletes the account as its user would: the other services follow, and tell when they have.
+    /// - Parameters:
+    ///   - event: of type `userDeleted`; its id names the deletion.
+    ///   - reason: written before it.
     /// - Throws: ``IdentityError/userUnknown`` when the account is not of this tenant, ``IdentityError/lastOwner``
-    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws
+    func delete(
+        _ userID: UUID, tenantID: UUID, event: DomainEvent, because reason: DomainEvent?, deadline: Deadline
+    ) async throws
 }

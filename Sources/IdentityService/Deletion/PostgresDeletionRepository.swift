@@ -18,30 +18,38 @@ package struct PostgresDeletionRepository: DeletionRepository {
         _ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async throws -> Deletion? {
         let deletion = try await database.withTransaction(deadline: deadline) { connection -> Deletion? in
-            try await OwnerGuard.lock(tenantID, on: connection)
-            try await OwnerGuard.require(anotherThan: userID, tenantID: tenantID, on: connection)
-            let found = try await connection.query(
-                """
-                SELECT email FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) AND status <> 'deleted' FOR UPDATE
-                """
-            ).first
-            guard let found else { return nil }
-            let address = try found.decode(String?.self, "email")
-            let row = try await connection.query(
-                """
-                WITH begun AS (
-                    INSERT INTO deletions (id, user_id, tenant_id, email, erased)
-                    VALUES (\(event.id), \(userID), \(tenantID), \(address), '{identity}')
-                    RETURNING id, requested_at, erased, completed_at
-                ), recorded AS (\(SQL.outboxInsert(event, from: "begun")))
-                SELECT * FROM begun
-                """
-            ).first
-            for statement in Self.erasure(of: userID, tenantID) { try await connection.query(statement) }
-            return try row.map(Deletion.init(row:))
+            try await OwnerGuard.requireOthers(than: userID, homeTenantID: tenantID, on: connection)
+            return try await Self.begin(userID, tenantID: tenantID, event: event, on: connection)
         }
         wakeRelay(.now)
         return deletion
+    }
+
+    /// Begins a deletion in the transaction of `connection`, whoever wants it: the event makes the other services erase what
+    /// they hold, and each tells when it has.
+    /// - Returns: `nil` when the tenant has no such account any more.
+    static func begin(
+        _ userID: UUID, tenantID: UUID, event: DomainEvent, on connection: PostgresConnection
+    ) async throws -> Deletion? {
+        let found = try await connection.query(
+            """
+            SELECT email FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) AND status <> 'deleted' FOR UPDATE
+            """
+        ).first
+        guard let found else { return nil }
+        let address = try found.decode(String?.self, "email")
+        let row = try await connection.query(
+            """
+            WITH begun AS (
+                INSERT INTO deletions (id, user_id, tenant_id, email, erased)
+                VALUES (\(event.id), \(userID), \(tenantID), \(address), '{identity}')
+                RETURNING id, requested_at, erased, completed_at
+            ), recorded AS (\(SQL.outboxInsert(event, from: "begun")))
+            SELECT * FROM begun
+            """
+        ).first
+        for statement in Self.erasure(of: userID, tenantID) { try await connection.query(statement) }
+        return try row.map(Deletion.init(row:))
     }
 
     package func finishDeletion(

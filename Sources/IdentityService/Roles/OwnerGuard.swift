@@ -26,4 +26,21 @@ enum OwnerGuard {
         ).column("user_id", as: UUID.self)
         guard owners != [userID] else { throw IdentityError.lastOwner }
     }
+
+    /// The same for an account that ends, which is missed wherever its user is an owner, in other tenants too.
+    /// - Throws: ``IdentityError/lastOwner``
+    static func requireOthers(
+        than userID: UUID, homeTenantID: UUID, on connection: PostgresConnection
+    ) async throws {
+        // In the order of their ids, so that two of these never wait for each other.
+        let owned = try await connection.query(
+            """
+            SELECT r.tenant_id FROM user_roles r JOIN users u ON u.id = r.user_id
+            WHERE r.user_id = \(userID) AND u.tenant_id = \(homeTenantID) AND r.role = \(BuiltInRole.owner.rawValue)
+            ORDER BY 1
+            """
+        ).column("tenant_id", as: UUID.self)
+        for tenant in owned { try await lock(tenant, on: connection) }
+        for tenant in owned { try await require(anotherThan: userID, tenantID: tenant, on: connection) }
+    }
 }

@@ -21,4 +21,9 @@ extension PostgresConnection {
     func act(for tenantID: UUID) async throws(PostgresError) {
         try await query("SELECT set_config('authms.tenant_id', \(tenantID.text), true)")
     }
+
+    /// Opens the rest of the transaction again to what belongs to no tenant.
+    func actForNobody() async throws(PostgresError) {
+        try await query("SELECT set_config('authms.tenant_id', '', true)")
+    }
 }
