@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import psycopg
 
+from mailbox import code
 from tenancy import PASSWORD, Person, claims, make_tenant
 from waiting import until
 
@@ -202,3 +203,33 @@ def test_the_first_owner_s_code_works_once(http, administrator):
     assert (first.status_code, second.status_code) == (201, 422)
     listed = administrator.get("/admin/tenants", params={"page_size": 200}).json()["items"]
     assert all("owner_invitation_code" not in item for item in listed) and made["id"] in [t["id"] for t in listed]
+
+
+def test_where_addresses_must_be_verified_nothing_tells_whether_one_is_taken(suite, http, administrator):
+    tenant, owner = make_tenant(administrator)
+    path = f"/admin/tenants/{tenant['id']}"
+    assert tenant["requires_verified_email"] is False
+    taken = Person(http, tenant["id"])
+    changed = owner.put(path, json={"requires_verified_email": True})
+    assert changed.status_code == 200 and changed.json()["data"]["requires_verified_email"] is True, changed.text
+    other = owner.put(path, json={"display_name": "New"})
+    assert other.json()["data"]["requires_verified_email"] is True, "what is not named stays"
+
+    def try_out(email):
+        """What somebody sees who registers an address that may be another's, and signs in."""
+        body = {"email": email, "password": "a wholly other horse", "tenant_id": tenant["id"]}
+        registered = http.post("/identity/api/v1/auth/register", json=body)
+        login = {"identity": email, "password": body["password"], "tenant_id": tenant["id"]}
+        answer = http.post("/identity/api/v1/auth/login", json=login)
+        return registered.status_code, registered.json()["message"], answer.status_code, answer.json()["error"]
+
+    free = f"free-{secrets.token_hex(6)}@example.org"
+    assert try_out(free) == try_out(taken.email)
+    assert try_out(free)[2] == 401
+    sent = code(suite, free, "Verify your e-mail")
+    verified = http.post(
+        "/identity/api/v1/auth/verify-email", json={"email": free, "code": sent, "tenant_id": tenant["id"]}
+    )
+    assert verified.status_code == 200, verified.text
+    login = {"identity": free, "password": "a wholly other horse", "tenant_id": tenant["id"]}
+    assert http.post("/identity/api/v1/auth/login", json=login).status_code == 200
