@@ -8,7 +8,7 @@ package protocol IdentityPort: Sendable {
     func enrolment(of userID: UUID, tenantID: UUID, scope: RequestScope) async throws -> MFAEnrolment
 
     /// Tells which users have which factors. Doing it twice is as good as once.
-    func tell(_ states: [SecondFactorState], scope: RequestScope) async throws
+    func tell(_ report: SecondFactorReport, scope: RequestScope) async throws -> SecondFactorReceipt
 }
 
 /// The identity service over HTTP.
@@ -31,9 +31,9 @@ package struct RemoteIdentity: IdentityPort {
         }
     }
 
-    package func tell(_ states: [SecondFactorState], scope: RequestScope) async throws {
-        _ = try await client.post(
-            "/api/v1/internal/second-factors", body: SecondFactorReport(users: states), as: SecondFactorReceipt.self,
+    package func tell(_ report: SecondFactorReport, scope: RequestScope) async throws -> SecondFactorReceipt {
+        try await client.post(
+            "/api/v1/internal/second-factors", body: report, as: SecondFactorReceipt.self,
             scope: scope.capped(at: .milliseconds(900)), isIdempotent: true)
     }
 }

@@ -251,6 +251,18 @@ def test_a_second_factor_is_enabled_only_when_identity_knows(make_account, suite
     until(suite.is_ready, seconds=30, saying="the suite is healthy again")
 
 
+def test_identity_set_back_to_before_an_enrolment_hears_of_it_again(user, suite):
+    """What a restore of its database does to what identity knows, done to these two tables alone."""
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"]) as database:
+        (before,) = database.execute("SELECT last FROM second_factor_reports").fetchone()
+    user.enable_totp()
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"]) as database:
+        database.execute("DELETE FROM second_factors WHERE user_id = %s", (user.account.id,))
+        database.execute("UPDATE second_factor_reports SET last = %s", (before,))
+    until(lambda: "requires_mfa" in user.password().json()["data"], seconds=30, saying="identity knows again")
+    assert user.login()["refresh_token"]
+
+
 # -- what tenants demand, and administrators do --------------------------------------------------------------------------
 
 

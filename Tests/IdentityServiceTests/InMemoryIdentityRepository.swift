@@ -20,6 +20,7 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     var events: [DomainEvent] = []
     let now: Date
     private var secondFactors: [UUID: SecondFactorState] = [:]
+    private var lastReport: Int64 = 0
     private var policies: [UUID: MFAPolicy] = [:]
     private var remembered: [UUID: RememberedDevice] = [:]
 
@@ -185,15 +186,16 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
 
     // MARK: - Second factors
 
-    func apply(_ states: [SecondFactorState], deadline: Deadline) -> Int {
-        var applied = 0
-        for state in states where accounts[state.userID]?.user.tenantID == state.tenantID {
+    func hear(_ report: SecondFactorReport, deadline: Deadline) -> SecondFactorReceipt {
+        var receipt = SecondFactorReceipt(applied: 0, last: lastReport)
+        lastReport = max(lastReport, report.number ?? 0)
+        for state in report.users where accounts[state.userID]?.user.tenantID == state.tenantID {
             guard secondFactors[state.userID].map({ $0.version < state.version }) ?? true else { continue }
             secondFactors[state.userID] = state
             if state.methods.isEmpty { remembered = remembered.filter { $0.value.userID != state.userID } }
-            applied += 1
+            receipt.applied += 1
         }
-        return applied
+        return receipt
     }
 
     func mfaPolicy(of tenantID: UUID, deadline: Deadline) -> MFAPolicy { policies[tenantID] ?? MFAPolicy() }

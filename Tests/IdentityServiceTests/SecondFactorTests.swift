@@ -153,8 +153,9 @@ struct SecondFactorTests {
         let devices = RememberedDevices(repository: repository, ring: ring)
         #expect(try await !devices.recognises(token, for: changed, origin: makeOrigin()))
         #expect(try await devices.recognises(token, for: account, origin: makeOrigin()))
-        _ = await repository.apply(
-            [SecondFactorState(userID: user.id, tenantID: user.tenantID, methods: [], version: 2)],
+        _ = await repository.hear(
+            SecondFactorReport(
+                users: [SecondFactorState(userID: user.id, tenantID: user.tenantID, methods: [], version: 2)]),
             deadline: .after(.seconds(5)))
         #expect(try await !devices.recognises(token, for: account, origin: makeOrigin()), "a new factor, a new start")
     }
@@ -188,11 +189,9 @@ struct SecondFactorStoreContract {
         func apply(_ methods: [MFAMethod], _ version: Int64, of id: UUID? = nil, in tenant: UUID? = nil) async throws
             -> Int
         {
-            try await repository.apply(
-                [
-                    SecondFactorState(
-                        userID: id ?? user.id, tenantID: tenant ?? user.tenantID, methods: methods, version: version)
-                ], deadline: soon)
+            let state = SecondFactorState(
+                userID: id ?? user.id, tenantID: tenant ?? user.tenantID, methods: methods, version: version)
+            return try await repository.hear(SecondFactorReport(users: [state]), deadline: soon).applied
         }
         func known() async throws -> [String]? {
             try await repository.account(user.id, tenantID: user.tenantID, deadline: soon)?.secondFactors.sorted()
@@ -215,6 +214,20 @@ struct SecondFactorStoreContract {
         #expect(account.secondFactors.sorted() == ["totp", "webauthn"])
         #expect(try await apply([], 6) == 1)
         #expect(try await known() == [])
+    }
+
+    @Test("says which report it heard before, and a question is none", arguments: IdentityStore.allCases)
+    func reports(store: IdentityStore) async throws {
+        let repository = try await store.make()
+        func last(_ number: Int64?) async throws -> Int64? {
+            try await repository.hear(SecondFactorReport(users: [], number: number), deadline: soon).last
+        }
+        #expect(try await last(nil) == 0)
+        #expect(try await last(7) == 0)
+        #expect(try await last(nil) == 7)
+        #expect(try await last(5) == 7, "two that come in another order")
+        #expect(try await last(9) == 7)
+        #expect(try await last(nil) == 9)
     }
 
     @Test("keeps what a tenant demands", arguments: IdentityStore.allCases)
@@ -286,8 +299,9 @@ extension SecondFactorTests {
     }
 
     private func have(_ methods: [MFAMethod], _ user: User) async throws {
-        _ = await repository.apply(
-            [SecondFactorState(userID: user.id, tenantID: user.tenantID, methods: methods, version: 1)],
+        _ = await repository.hear(
+            SecondFactorReport(
+                users: [SecondFactorState(userID: user.id, tenantID: user.tenantID, methods: methods, version: 1)]),
             deadline: .after(.seconds(5)))
     }
 

@@ -73,6 +73,33 @@ struct FactorRuleTests {
         await #expect(throws: MFAError.alreadyEnabled) { _ = try await enable(setup, totp) }
     }
 
+    @Test("Identity is told again of what a restore made it forget, even when something newer is to be told first")
+    func identitySetBack() async throws {
+        let before = await identity.backup()
+        let (totp, _) = try await enable()
+        #expect(await identity.states[user]?.methods == [.totp])
+        await identity.restore(before)
+        #expect(await identity.states[user] == nil)
+        let news = FactorNews(repository: repository, identity: identity, logger: Logger(label: "test"))
+        try await news.lookBack(scope: makeScope())
+        try await news.tellAll(scope: makeScope())
+        #expect(await identity.states[user]?.methods == [.totp])
+        // Another change, on its way when identity comes back, does not hide that this one is missing.
+        await identity.restore(before)
+        let other = UUID.v7()
+        let setup = TOTPSetup(
+            repository: repository, identity: identity, news: news, cipher: cipher, issuer: "authms"
+        ) { clock.now }
+        let proposal = try await setup.propose(for: other, tenantID: tenant, scope: makeScope())
+        let second = try secret(of: proposal)
+        _ = try await setup.enable(
+            with: second.code(step: TOTP.step(at: clock.now)), for: other, tenantID: tenant,
+            actor: FactorActor(userID: other), scope: makeScope())
+        #expect(await identity.states[other]?.methods == [.totp])
+        #expect(await identity.states[user]?.methods == [.totp])
+        #expect(totp.base32 != second.base32)
+    }
+
     @Test("Where the tenant has second factors off, none is set up")
     func off() async throws {
         await identity.allow(false)

@@ -13,6 +13,8 @@ actor InMemoryMFARepository: MFARepository, PasskeyRepository {
         var used: Set<UUID> = []
         var version: Int64 = 0
         var told: Int64 = 0
+        var toldReport: Int64 = 0
+        var isDue = false
         var failures = 0
         var blockedUntil: Date?
         var passkeys: [Passkey] = []
@@ -26,6 +28,7 @@ actor InMemoryMFARepository: MFARepository, PasskeyRepository {
         var isConsumed = false
     }
 
+    private var last: Int64 = 0
     private var people: [UUID: Person] = [:]
     private var challenges: [UUID: OpenChallenge] = [:]
     private var registrations: [[UInt8]: (userID: UUID, tenantID: UUID, end: Date)] = [:]
@@ -168,16 +171,26 @@ actor InMemoryMFARepository: MFARepository, PasskeyRepository {
     func append(_ event: DomainEvent, deadline: Deadline) { events.append(event) }
 
     func untold(limit: Int, deadline: Deadline) -> [SecondFactorState] {
-        people.filter { $0.value.told < $0.value.version }.prefix(limit).map { id, person in
+        people.filter { $0.value.told < $0.value.version || $0.value.isDue }.prefix(limit).map { id, person in
             SecondFactorState(userID: id, tenantID: person.tenantID, methods: person.methods, version: person.version)
         }
     }
 
-    func markTold(_ states: [SecondFactorState], deadline: Deadline) {
+    func lastReport(deadline: Deadline) -> Int64 { last }
+
+    func markTold(_ states: [SecondFactorState], report: Int64, deadline: Deadline) {
+        last = max(last, report)
         for state in states {
-            let told = max(people[state.userID]?.told ?? 0, state.version)
-            people[state.userID]?.told = told
+            guard var person = people[state.userID] else { continue }
+            (person.told, person.toldReport, person.isDue) = (max(person.told, state.version), report, false)
+            people[state.userID] = person
         }
+    }
+
+    func forgetTold(after last: Int64, deadline: Deadline) -> Int {
+        let forgotten = people.filter { $0.value.toldReport > last && !$0.value.isDue }.keys
+        for id in forgotten { people[id]?.isDue = true }
+        return forgotten.count
     }
 
     func keyIDsInUse(deadline: Deadline) -> [String] {

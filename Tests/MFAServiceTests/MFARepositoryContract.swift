@@ -132,10 +132,29 @@ struct MFARepositoryContract {
             try await repository.disableTOTP(
                 of: user, tenantID: tenant, now: now, event: event(.totpDisabled), deadline: soon))
         // What was heard of the state before says nothing of the one after.
-        try await repository.markTold([enabled], deadline: soon)
+        try await repository.markTold([enabled], report: 1, deadline: soon)
         let disabled = try #require(try await repository.untold(limit: 10, deadline: soon).first)
         #expect(disabled.methods.isEmpty && disabled.version > enabled.version)
-        try await repository.markTold([disabled], deadline: soon)
+        try await repository.markTold([disabled], report: 2, deadline: soon)
+        #expect(try await repository.untold(limit: 10, deadline: soon).isEmpty)
+    }
+
+    @Test("tells again what was said in a report that identity has forgotten", arguments: MFAStore.allCases)
+    func forgotten(store: MFAStore) async throws {
+        let repository = try await store.make()
+        #expect(try await repository.lastReport(deadline: soon) == 0)
+        _ = try await enabled(in: repository)
+        let state = try #require(try await repository.untold(limit: 10, deadline: soon).first)
+        try await repository.markTold([state], report: 7, deadline: soon)
+        try await repository.markTold([], report: 5, deadline: soon)
+        #expect(try await repository.lastReport(deadline: soon) == 7)
+        #expect(try await repository.forgetTold(after: 7, deadline: soon) == 0)
+        #expect(try await repository.untold(limit: 10, deadline: soon).isEmpty)
+        #expect(try await repository.forgetTold(after: 6, deadline: soon) == 1)
+        #expect(try await repository.untold(limit: 10, deadline: soon) == [state])
+        // Here the user has the factor all the while, and must prove it to add another.
+        #expect(try await repository.factors(of: user, tenantID: tenant, deadline: soon).isTold)
+        try await repository.markTold([state], report: 8, deadline: soon)
         #expect(try await repository.untold(limit: 10, deadline: soon).isEmpty)
     }
 

@@ -46,6 +46,7 @@ final class ManualClock: Sendable {
 /// An identity service that remembers what it was told, or is away.
 actor FakeIdentity: IdentityPort {
     private(set) var states: [UUID: SecondFactorState] = [:]
+    private var last: Int64 = 0
     private var isAway = false
     private var isAllowed = true
 
@@ -57,11 +58,24 @@ actor FakeIdentity: IdentityPort {
         return MFAEnrolment(accountName: "ann@example.org", displayName: "Ann", isAllowed: isAllowed)
     }
 
-    func tell(_ told: [SecondFactorState], scope: RequestScope) throws {
+    func tell(_ report: SecondFactorReport, scope: RequestScope) throws -> SecondFactorReceipt {
         if isAway { throw APIError(.dependencyUnavailable) }
-        for state in told where states[state.userID].map({ $0.version < state.version }) ?? true {
+        let receipt = SecondFactorReceipt(applied: 0, last: last)
+        last = max(last, report.number ?? 0)
+        for state in report.users where states[state.userID].map({ $0.version < state.version }) ?? true {
             states[state.userID] = state
         }
+        return receipt
+    }
+
+    /// What it knows, for ``restore(_:)``.
+    func backup() -> Backup { Backup(states: states, last: last) }
+
+    func restore(_ backup: Backup) { (states, last) = (backup.states, backup.last) }
+
+    struct Backup: Sendable {
+        fileprivate let states: [UUID: SecondFactorState]
+        fileprivate let last: Int64
     }
 }
 

@@ -108,20 +108,28 @@ package struct SecondFactorState: Codable, Sendable, Hashable {
 package struct SecondFactorReport: Codable, Sendable, Hashable {
     /// At most ``maximumUsers``.
     package var users: [SecondFactorState]
+    /// Rises from report to report; `nil` for one that only asks for the receipt.
+    package var number: Int64?
 
     package static let maximumUsers = 200
 
-    package init(users: [SecondFactorState]) {
+    package init(users: [SecondFactorState], number: Int64? = nil) {
         self.users = users
+        self.number = number
     }
 }
 
-/// The answer: how many of them were news.
+/// The answer.
 package struct SecondFactorReceipt: Codable, Sendable, Hashable {
+    /// How many of the users were news.
     package var applied: Int
+    /// The highest number of a report that was heard before this one. Lower than what was confirmed, it tells that the
+    /// database was set back. `nil` from a version that does not count.
+    package var last: Int64?
 
-    package init(applied: Int) {
+    package init(applied: Int, last: Int64? = nil) {
         self.applied = applied
+        self.last = last
     }
 }
 

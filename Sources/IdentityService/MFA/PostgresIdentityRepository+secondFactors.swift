@@ -5,9 +5,9 @@ import MicroMiddleware
 import Postgres
 
 extension PostgresIdentityRepository: SecondFactorRepository {
-    package func apply(_ states: [SecondFactorState], deadline: Deadline) async throws -> Int {
+    package func hear(_ report: SecondFactorReport, deadline: Deadline) async throws -> SecondFactorReceipt {
         // Later states of one user first: one statement may touch a row once.
-        let latest = Dictionary(states.map { ($0.userID, $0) }) { $0.version > $1.version ? $0 : $1 }.values
+        let latest = Dictionary(report.users.map { ($0.userID, $0) }) { $0.version > $1.version ? $0 : $1 }.values
         let sql: SQL =
             """
             WITH told AS (
@@ -28,10 +28,18 @@ extension PostgresIdentityRepository: SecondFactorRepository {
                 -- Whoever has no factor any more begins anew with the next one.
                 DELETE FROM remembered_devices d USING applied a
                 WHERE d.user_id = a.user_id AND cardinality(a.methods) = 0
+            ), heard AS (
+                UPDATE second_factor_reports SET last = greatest(last, \(report.number)::bigint)
+                WHERE \(report.number)::bigint IS NOT NULL
             )
-            SELECT count(*) AS applied FROM applied
+            -- All of one statement see what was before it.
+            SELECT (SELECT count(*) FROM applied) AS applied, last FROM second_factor_reports
             """
-        return try await database.query(sql, deadline: deadline).first?.decode(Int.self, "applied") ?? 0
+        guard let row = try await database.query(sql, deadline: deadline).first else {
+            return SecondFactorReceipt(applied: 0)
+        }
+        return SecondFactorReceipt(
+            applied: try row.decode(Int.self, "applied"), last: try row.decode(Int64.self, "last"))
     }
 
     package func mfaPolicy(of tenantID: UUID, deadline: Deadline) async throws -> MFAPolicy {

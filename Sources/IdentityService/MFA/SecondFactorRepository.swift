@@ -6,8 +6,7 @@ package import Foundation
 package protocol SecondFactorRepository: Sendable {
     /// Takes in what the mfa service says. A state older than the one that is known changes nothing, and one of a user
     /// that is not there is forgotten.
-    /// - Returns: how many were news.
-    func apply(_ states: [SecondFactorState], deadline: Deadline) async throws -> Int
+    func hear(_ report: SecondFactorReport, deadline: Deadline) async throws -> SecondFactorReceipt
 
     /// What a tenant demands; what is usual where it has said nothing.
     func mfaPolicy(of tenantID: UUID, deadline: Deadline) async throws -> MFAPolicy

@@ -9,7 +9,7 @@ struct SecondFactorsController: Sendable {
 
     /// Adds the routes to a group at `api/v1/internal`.
     func addRoutes(to group: some RouterMethods<InternalRequestContext>) {
-        group.post("second-factors", use: apply)
+        group.post("second-factors", use: hear)
         group.get("tenants/:tenant_id/users/:user_id/mfa-enrolment", use: enrolment)
     }
 
@@ -19,15 +19,14 @@ struct SecondFactorsController: Sendable {
         group.requiring(.tenantsWrite).put("mfa/policy", use: setPolicy)
     }
 
-    @Sendable private func apply(
+    @Sendable private func hear(
         _ request: Request, context: InternalRequestContext
     ) async throws -> Envelope<SecondFactorReceipt> {
         let body = try await request.decode(as: SecondFactorReport.self, context: context)
         guard body.users.count <= SecondFactorReport.maximumUsers else {
             throw APIError.invalid("users", "has more than \(SecondFactorReport.maximumUsers) entries")
         }
-        let applied = try await repository.apply(body.users, deadline: context.deadline.forStatement)
-        return Envelope(SecondFactorReceipt(applied: applied))
+        return Envelope(try await repository.hear(body, deadline: context.deadline.forStatement))
     }
 
     @Sendable private func enrolment(

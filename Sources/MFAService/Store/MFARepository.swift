@@ -167,8 +167,16 @@ package protocol MFARepository: Sendable {
     /// The state of users of whom identity does not know everything yet.
     func untold(limit: Int, deadline: Deadline) async throws -> [SecondFactorState]
 
-    /// Identity has confirmed these.
-    func markTold(_ states: [SecondFactorState], deadline: Deadline) async throws
+    /// The highest number of a report that identity has confirmed; 0 for none.
+    func lastReport(deadline: Deadline) async throws -> Int64
+
+    /// Identity has confirmed these, in the report of a number.
+    func markTold(_ states: [SecondFactorState], report: Int64, deadline: Deadline) async throws
+
+    /// What identity confirmed in a report after `last`, it has forgotten: that is untold again. The users themselves
+    /// have their factors as before.
+    /// - Returns: how many users that is.
+    func forgetTold(after last: Int64, deadline: Deadline) async throws -> Int
 
     // MARK: Keys
 

@@ -9,7 +9,7 @@ extension PostgresMFARepository {
         try await database.query(
             """
             SELECT m.user_id, m.tenant_id, m.version, \(Self.methodsOfUser) AS methods
-            FROM mfa_users m WHERE m.told_version < m.version LIMIT \(limit)
+            FROM mfa_users m WHERE m.told_version < m.version OR m.is_due LIMIT \(limit)
             """, deadline: deadline
         ).map { row in
             SecondFactorState(
@@ -19,13 +19,26 @@ extension PostgresMFARepository {
         }
     }
 
-    package func markTold(_ states: [SecondFactorState], deadline: Deadline) async throws {
+    package func lastReport(deadline: Deadline) async throws -> Int64 {
+        try await database.query("SELECT last FROM identity_reports", deadline: deadline).first?
+            .decode(Int64.self, "last") ?? 0
+    }
+
+    package func markTold(_ states: [SecondFactorState], report: Int64, deadline: Deadline) async throws {
         try await database.query(
             """
-            UPDATE mfa_users m SET told_version = told.version
+            WITH heard AS (UPDATE identity_reports SET last = greatest(last, \(report)))
+            UPDATE mfa_users m SET told_version = greatest(m.told_version, told.version), told_report = \(report),
+                is_due = false
             FROM unnest(\(states.map(\.userID)), \(states.map(\.version))) AS told (user_id, version)
-            WHERE m.user_id = told.user_id AND m.told_version < told.version
+            WHERE m.user_id = told.user_id AND (m.told_version < told.version OR m.is_due)
             """, deadline: deadline)
+    }
+
+    package func forgetTold(after last: Int64, deadline: Deadline) async throws -> Int {
+        try await database.query(
+            "UPDATE mfa_users SET is_due = true WHERE told_report > \(last) AND NOT is_due", deadline: deadline
+        ).affectedRows
     }
 
     package func keyIDsInUse(deadline: Deadline) async throws -> [String] {
