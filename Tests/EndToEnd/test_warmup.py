@@ -9,7 +9,6 @@ import pathlib
 import subprocess
 import tempfile
 import threading
-import time
 
 import httpx
 import psycopg
@@ -96,7 +95,7 @@ class Users:
                 if turn % 20 == 0:
                     body = {"identity": account.email, "password": PASSWORD}
                     self.note("login", http.post("/identity/api/v1/auth/login", json=body))
-                time.sleep(0.02)
+                self.stopping.wait(0.02)
 
     def note(self, what, answer):
         code = answer.json().get("code") if answer.status_code != 200 else 0
