@@ -18,7 +18,7 @@ import pytest
 
 from acknowledged import Acknowledged, streams_are_complete
 from conftest import PASSWORD, REPOSITORY
-from suite import Suite
+from suite import Suite, started
 from waiting import until
 
 SERVICES = ("identity", "profile", "session", "mfa", "audit", "gateway")
@@ -27,12 +27,8 @@ SERVICES = ("identity", "profile", "session", "mfa", "audit", "gateway")
 @pytest.fixture(scope="module")
 def pair():
     with tempfile.TemporaryDirectory(prefix="authms-e2e-") as home:
-        running = Suite(REPOSITORY, pathlib.Path(home), replicas=2)
-        try:
-            running.start()
+        with started(Suite(REPOSITORY, pathlib.Path(home), replicas=2)) as running:
             yield running
-        finally:
-            running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from conftest import PASSWORD, Account
-from suite import Suite
+from suite import Suite, started
 from waiting import until
 
 SHORT = {
@@ -27,13 +27,8 @@ SHORT = {
 @pytest.fixture(scope="module")
 def warm(repository):
     with tempfile.TemporaryDirectory(prefix="authms-warmup-") as home:
-        running = Suite(repository, pathlib.Path(home))
-        running.environment.update(SHORT)
-        try:
-            running.start()
+        with started(Suite(repository, pathlib.Path(home), **SHORT)) as running:
             yield running
-        finally:
-            running.stop()
 
 
 @pytest.fixture(scope="module")
