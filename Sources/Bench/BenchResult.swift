@@ -1,5 +1,5 @@
 /// One measured figure, and the goal that it is held to.
-package struct BenchResult: Sendable {
+package struct BenchResult: Sendable, Encodable {
     /// What was measured, as a heading of the report.
     package let name: String
     /// The figure.

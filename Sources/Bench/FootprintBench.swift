@@ -1,9 +1,6 @@
-import AsyncHTTPClient
 import ConnectionKit
 import Foundation
 package import LocalStack
-import NIOCore
-import NIOHTTP1
 
 /// What an idle service costs in memory, and how soon it is ready once what it needs is up.
 package struct FootprintBench: Sendable {
@@ -46,16 +43,12 @@ package struct FootprintBench: Sendable {
 
     private func secondsToReady(_ role: ServiceRole, _ control: ControlClient) async throws -> Double {
         // A client that pauses between connections would add its pauses to the figure.
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionPool.retryConnectionEstablishment = false
-        let client = HTTPClient(configuration: configuration)
-        defer { client.shutdown { _ in } }
+        let probe = Probe()
         let began = ContinuousClock.now
         let deadline = Deadline.after(.seconds(20))
         async let started = control.perform(.start, on: role.rawValue)
         while !deadline.hasPassed {
-            let request = HTTPClientRequest(url: "\(layout.url(of: role))/readyz")
-            if let answer = try? await client.execute(request, timeout: .seconds(1)), answer.status == .ok {
+            if await probe.answers(.http(path: "/readyz"), port: layout.port(of: role), deadline: .after(.seconds(1))) {
                 let took = began.duration(to: .now)
                 _ = try await started
                 return took / .seconds(1)

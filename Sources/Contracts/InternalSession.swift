@@ -12,10 +12,13 @@ package struct CreateSessionRequest: Codable, Sendable, Hashable {
     package var ip: String?
     /// The tenant's; nil for one that asks for nothing of its own.
     package var policy: SessionPolicy?
+    /// Whether the device has shown that the user signed in with it before; nil is no.
+    package var isKnownDevice: Bool?
 
     package init(
         sessionID: UUID, user: UserSnapshot, methods: [String], authenticatedAt: Date, mustChangePassword: Bool,
-        userAgent: String? = nil, ip: String? = nil, policy: SessionPolicy? = nil
+        userAgent: String? = nil, ip: String? = nil, policy: SessionPolicy? = nil,
+        isKnownDevice: Bool? = nil
     ) {
         self.sessionID = sessionID
         self.user = user
@@ -25,6 +28,7 @@ package struct CreateSessionRequest: Codable, Sendable, Hashable {
         self.userAgent = userAgent
         self.ip = ip
         self.policy = policy
+        self.isKnownDevice = isKnownDevice
     }
 
     package enum CodingKeys: String, CodingKey {
@@ -35,6 +39,7 @@ package struct CreateSessionRequest: Codable, Sendable, Hashable {
         case mustChangePassword = "must_change_password"
         case userAgent = "user_agent"
         case ip, policy
+        case isKnownDevice = "known_device"
     }
 }
 

@@ -14,11 +14,13 @@ package struct PendingSession: Codable, Sendable, Hashable {
     package var userAgent: String?
     package var requestID: String?
     package var policy: SessionPolicy?
+    /// As in ``CreateSessionRequest``.
+    package var isKnownDevice: Bool?
 
     package init(
         actorID: UUID, sessionID: UUID, roles: [String], methods: [String], authenticatedAt: Date,
         mustChangePassword: Bool, userCreatedAt: Date, ip: String? = nil, userAgent: String? = nil,
-        requestID: String? = nil, policy: SessionPolicy? = nil
+        requestID: String? = nil, policy: SessionPolicy? = nil, isKnownDevice: Bool? = nil
     ) {
         self.actorID = actorID
         self.sessionID = sessionID
@@ -31,6 +33,7 @@ package struct PendingSession: Codable, Sendable, Hashable {
         self.userAgent = userAgent
         self.requestID = requestID
         self.policy = policy
+        self.isKnownDevice = isKnownDevice
     }
 
     package enum CodingKeys: String, CodingKey {
@@ -45,6 +48,7 @@ package struct PendingSession: Codable, Sendable, Hashable {
         case userAgent = "user_agent"
         case requestID = "request_id"
         case policy
+        case isKnownDevice = "known_device"
     }
 
     /// Identifiers in lower case, as everywhere outside of Swift.
@@ -61,5 +65,6 @@ package struct PendingSession: Codable, Sendable, Hashable {
         try container.encodeIfPresent(userAgent, forKey: .userAgent)
         try container.encodeIfPresent(requestID, forKey: .requestID)
         try container.encodeIfPresent(policy, forKey: .policy)
+        try container.encodeIfPresent(isKnownDevice, forKey: .isKnownDevice)
     }
 }

@@ -44,6 +44,7 @@ package func buildIdentityService(
     let hasher = try hasher(configuration, settings: settings)
     let screening = PasswordScreen(
         common: try CommonPasswords(file: try settings.value(.commonPasswords)),
+        context: ContextWords(try settings.value(.contextWords)),
         rangeURL: try settings.valueIfPresent(.breachRangeURL), metrics: telemetry.metrics, logger: telemetry.logger)
     let invitations = PostgresInvitationRepository(database: database)
     let rules = try IdentityRules(
@@ -227,7 +228,7 @@ struct IdentityRules {
             logger: telemetry.logger)
         passwordChange = PasswordChange(
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, choice: choice,
-            logger: telemetry.logger)
+            throttle: throttle, logger: telemetry.logger)
         settings = AccountSettings(repository: repository, accounts: accounts)
         bootstrap = Bootstrap(repository: repository, hasher: hasher)
     }

@@ -12,6 +12,7 @@ extension PersonalData {
             [
                 "DELETE FROM sessions WHERE user_id = \(user) AND tenant_id = \(tenant)",
                 "DELETE FROM trusted_devices WHERE user_id = \(user) AND tenant_id = \(tenant)",
+                "DELETE FROM seen_devices WHERE user_id = \(user)",
             ]
         },
         export: { user, tenant in

@@ -13,7 +13,7 @@ struct Authms: AsyncParsableCommand {
             Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
             Kill.self, Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self,
             DeadLetters.self, Consumers.self, MailCommand.self, Warmup.self, Users.self, Tenants.self, Roles.self,
-            Demo.self, Drill.self, BenchCommand.self,
+            Sessions.self, MFA.self, Demo.self, Drill.self, BenchCommand.self,
         ])
 
     /// Errors of ours are one sentence and an exit code of their own; ArgumentParser explains the others.

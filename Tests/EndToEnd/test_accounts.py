@@ -138,12 +138,6 @@ def test_a_deleted_account_leaves_nothing_behind_even_while_it_refreshes(suite, 
     assert answer.status_code == 201 and answer.json()["data"]["user_id"] != account.id
 
 
-@pytest.mark.parametrize("method, path", [("POST", "/delete-account"), ("DELETE", ""), ("POST", "/export-data")])
-def test_an_old_token_cannot_do_what_would_lose_somebody_the_account(http, path, method):
-    # A token whose sign-in is older than five minutes cannot be had within a test; that none at all is refused can.
-    assert http.request(method, ME + path).status_code == 401
-
-
 def test_a_deletion_that_never_was_is_not_found(http):
     assert http.get("/identity/api/v1/public/deletions/01900000-0000-7000-8000-000000000000").status_code == 404
     assert http.get("/identity/api/v1/public/deletions/x").status_code == 404

@@ -2,7 +2,11 @@
 
 import json
 import secrets
+import uuid
 
+from mailbox import mails
+from second_factor import SecondFactorUser
+from tenancy import make_tenant
 from waiting import until
 
 
@@ -31,6 +35,80 @@ def test_a_tenant_its_people_and_roles_by_the_command_line(suite, http, auditor)
     assert gone.returncode == 64 and gone.stderr.strip() == f"authms: There is no user {email}."
 
 
+def test_a_tenant_s_policies_by_the_command_line(suite):
+    slug = f"cli-{secrets.token_hex(4)}"
+    suite.authms("tenants", "create", slug)
+    changed = suite.authms(
+        "tenants", "set", slug, "--password-history", "5", "--password-max-age-days", "1",
+        "--refuse-common-passwords", "false", "--new-device-mail", "false", "--require-verified-email", "true", "--json",
+    )  # fmt: skip
+    data = json.loads(changed.stdout)
+    assert data["password_policy"]["history"] == 5 and data["password_policy"]["refuse_common"] is False
+    assert data["new_device_mail"] is False and data["requires_verified_email"] is True
+    shown = suite.authms("tenants", "show", slug).stdout
+    assert "history=5" in shown and "max_age_days=1 " in shown and "refuse_common=no" in shown
+    refused = suite.authms("tenants", "set", slug, "--password-history", "99", check=False)
+    assert refused.returncode == 64 and "password_policy.history must be 0 to 24" in refused.stderr
+
+
+def test_sessions_are_listed_shown_and_ended_by_the_command_line(suite, http, make_account):
+    account = make_account()
+    first, second = account.login(), account.login()
+    listed = json.loads(suite.authms("sessions", "list", account.email, "--json").stdout)
+    assert len(listed) == 2 and all(session["user_id"] == account.id for session in listed)
+    table = suite.authms("sessions", "list", account.id).stdout.splitlines()
+    assert table[0].startswith("ID") and len(table) == 3 and all(account.id in line for line in table[1:])
+    youngest = listed[0]["id"]
+    assert youngest in suite.authms("sessions", "show", youngest).stdout
+    assert suite.authms("sessions", "revoke", youngest).stdout.strip() == "1 session has ended."
+    assert len(suite.authms("sessions", "list", account.email).stdout.splitlines()) == 2
+    assert "revoked" in suite.authms("sessions", "list", account.email, "--all").stdout
+    assert account.refresh(second["refresh_token"]).status_code == 401
+    assert json.loads(suite.authms("sessions", "revoke", "--user", account.email, "--json").stdout) == {"revoked": 1}
+    assert account.refresh(first["refresh_token"]).status_code == 401
+    assert suite.authms("sessions", "list", account.email).stdout.strip() == "There is no such session."
+    for wrong in ([], ["--all", "--user", account.email]):
+        assert suite.authms("sessions", "revoke", *wrong, check=False).returncode == 64
+    assert suite.authms("sessions", "show", str(uuid.uuid4()), check=False).returncode == 64
+
+
+def test_all_sessions_of_a_tenant_are_ended_and_those_of_no_other(suite, administrator, account):
+    tenant, owner = make_tenant(administrator)
+    elsewhere = account.login()
+    listed = json.loads(suite.authms("sessions", "list", "--tenant", tenant["slug"], "--json").stdout)
+    assert [session["user_id"] for session in listed] == [owner.id]
+    assert "1 session has ended." in suite.authms("sessions", "revoke", "--all", "--tenant", tenant["slug"]).stdout
+    assert owner.refresh().status_code == 401
+    assert account.refresh(elsewhere["refresh_token"]).status_code == 200
+
+
+def test_second_factors_are_shown_and_taken_away_with_a_reason_and_the_user_is_told(suite, make_account, auditor):
+    user = SecondFactorUser(make_account())
+    email = user.account.email
+    assert suite.authms("mfa", "status", email).stdout.strip() == f"{email} has no second factor."
+    user.enable_totp()
+    shown = suite.authms("mfa", "status", email).stdout
+    assert "totp" in shown and "10 recovery codes are left." in shown
+    assert json.loads(suite.authms("mfa", "status", email, "--json").stdout)["mfa_enabled"] is True
+    for wrong in ([], ["--reason", "x"]):
+        assert suite.authms("mfa", "reset", email, *wrong, check=False).returncode == 64
+    suite.authms("mfa", "reset", email, "--reason", "lost the phone, seen in person")
+    assert suite.authms("mfa", "status", email).stdout.strip() == f"{email} has no second factor."
+    assert user.password().json()["data"]["access_token"]
+
+    def told():
+        return next((m for m in mails(suite, email) if "removed all second factors" in m["text"]), None)
+
+    until(told, seconds=20, every=0.2, saying="the user is told by mail")
+
+    def recorded():
+        logs = auditor.get("/admin/audit/logs", params={"action": "mfa.reset", "page_size": 100}).json()["items"]
+        return next((record for record in logs if record["target_id"] == user.account.id), None)
+
+    record = until(recorded, seconds=15, saying="the trail has the reset")
+    assert "seen in person" in json.dumps(record["metadata"])
+
+
 def test_what_an_operator_does_is_in_the_trail(suite, auditor):
     suite.authms("users", "list")
 
@@ -56,4 +134,10 @@ def test_an_administrator_elsewhere_brings_a_token(suite, auditor, account):
 def test_shells_complete_the_commands(suite):
     for shell in ("bash", "zsh", "fish"):
         script = suite.authms("--generate-completion-script", shell).stdout
-        assert "tenants" in script and "reset-password" in script
+        assert "tenants" in script and "reset-password" in script and "sessions" in script
+
+
+def test_the_names_of_processes_are_completed(suite):
+    # As the scripts ask for them: which argument, which word of the line, where in it, and the line.
+    answer = suite.authms("---completion", "stop", "--", "positional@0", "2", "0", "authms", "stop", "", check=False)
+    assert {"identity", "postgres-identity", "rabbitmq"} <= set(answer.stdout.split()), answer

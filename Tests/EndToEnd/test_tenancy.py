@@ -4,6 +4,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import psycopg
 
 from tenancy import PASSWORD, Person, claims, make_tenant
 from waiting import until
@@ -28,6 +29,8 @@ def test_bad_fields_of_a_tenant_are_named(administrator):
         ({"slug": "A", "name": "x"}, "slug"), ({"slug": "ok-1"}, "name"),
         ({"slug": "ok-1", "name": "x", "membership": "closed"}, "membership"),
         ({"slug": "ok-1", "name": "x", "password_policy": {"min_length": 4}}, "password_policy.min_length"),
+        ({"slug": "ok-1", "name": "x", "password_policy": {"history": 25}}, "password_policy.history"),
+        ({"slug": "ok-1", "name": "x", "password_policy": {"max_age_days": -1}}, "password_policy.max_age_days"),
         ({"slug": "ok-1", "name": "x", "session_policy": {"idle_timeout_s": 1}}, "session_policy.idle_timeout_s"),
         ({"slug": "ok-1", "name": "x", "login_methods": ["fax"]}, "login_methods"),
     ]:
@@ -36,6 +39,61 @@ def test_bad_fields_of_a_tenant_are_named(administrator):
         assert field in [violation["field"] for violation in answer.json()["violations"]], answer.text
     taken = administrator.post("/admin/tenants", json={"slug": "default", "name": "x"})
     assert taken.status_code == 409 and taken.json()["violations"][0]["field"] == "slug"
+
+
+def test_a_tenant_s_password_policy_is_set_by_its_owner_and_holds(suite, http, administrator):
+    tenant, owner = make_tenant(administrator)
+    policy = {"history": 3, "max_age_days": 90, "refuse_common": False, "min_length": 8}
+    changed = owner.put("/admin/password-policy", json=policy)
+    assert changed.status_code == 200, changed.text
+    assert policy.items() <= changed.json()["data"].items()
+    read = owner.get(f"/admin/tenants/{tenant['id']}").json()["data"]
+    assert policy.items() <= read["password_policy"].items()
+    assert read["registration_discloses"] is False and read["requires_verified_email"] is False
+    # What is not named stays.
+    kept = owner.put("/admin/password-policy", json={"history": 2}).json()["data"]
+    assert kept == changed.json()["data"] | {"history": 2}
+    # Common ones may be chosen here, and the last two not again.
+    first, second = "password1", "sunshine1"
+    body = {"email": f"p-{tenant['slug']}@example.org", "password": first, "tenant_id": tenant["id"]}
+    assert http.post("/identity/api/v1/auth/register", json=body).status_code == 201
+    login = {"identity": body["email"], "password": first, "tenant_id": tenant["id"]}
+    token = http.post("/identity/api/v1/auth/login", json=login).json()["data"]["access_token"]
+
+    def change(old, new):
+        return http.put(
+            "/identity/api/v1/auth/me/password", json={"old_password": old, "new_password": new},
+            headers={"Authorization": f"Bearer {token}"},
+        )  # fmt: skip
+
+    done = change(first, second)
+    assert done.status_code == 200, done.text
+    token = done.json()["data"].get("access_token", token)
+    refused = change(second, first)
+    assert refused.status_code == 422 and "one of your last 2" in refused.text, refused.text
+    login["password"] = second
+    assert not http.post("/identity/api/v1/auth/login", json=login).json()["data"].get("must_change_password")
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"]) as connection:
+        connection.execute(
+            "UPDATE passwords SET changed_at = now() - interval '91 days' WHERE tenant_id = %s", (tenant["id"],)
+        )
+    assert http.post("/identity/api/v1/auth/login", json=login).json()["data"]["must_change_password"] is True
+
+
+def test_a_tenant_may_tell_whoever_registers_that_an_address_is_taken_and_want_it_verified(http, administrator):
+    tenant, owner = make_tenant(administrator, registration_discloses=True)
+    assert tenant["registration_discloses"] is True
+    body = {"email": f"d-{tenant['slug']}@example.org", "password": PASSWORD, "tenant_id": tenant["id"]}
+    assert http.post("/identity/api/v1/auth/register", json=body).status_code == 201
+    assert http.post("/identity/api/v1/auth/register", json=body).status_code == 409
+    login = {"identity": body["email"], "password": PASSWORD, "tenant_id": tenant["id"]}
+    assert http.post("/identity/api/v1/auth/login", json=login).status_code == 200
+    path = f"/admin/tenants/{tenant['id']}"
+    assert owner.put(path, json={"requires_verified_email": True}).json()["data"]["requires_verified_email"] is True
+    assert http.post("/identity/api/v1/auth/login", json=login).status_code == 401
+    owner.put(path, json={"requires_verified_email": False, "registration_discloses": False})
+    assert http.post("/identity/api/v1/auth/login", json=login).status_code == 200
+    assert http.post("/identity/api/v1/auth/register", json=body).status_code == 201
 
 
 def test_of_fifty_parallel_uses_of_an_invitation_exactly_one_wins(suite, administrator):

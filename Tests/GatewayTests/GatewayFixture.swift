@@ -49,10 +49,11 @@ struct GatewayFixture {
 
     static func server(
         _ configuration: GatewayConfiguration, group: MultiThreadedEventLoopGroup = .singleton,
-        metrics: MetricsRegistry = MetricsRegistry()
+        metrics: MetricsRegistry = MetricsRegistry(), documents: DocumentShelf = DocumentShelf()
     ) throws -> GatewayServer {
         let endpoints = OwnEndpoints(
-            issuer: "https://authms.local", keySet: { "{\"keys\":[]}" }, metricsText: { "# none\n" }, isReady: { true })
+            issuer: "https://authms.local", keySet: { "{\"keys\":[]}" }, metricsText: { "# none\n" }, isReady: { true },
+            documents: documents)
         return try GatewayServer(
             configuration: configuration, verifier: NamedTokens(), endpoints: endpoints, metrics: metrics,
             group: group, logger: Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() }))
@@ -60,12 +61,13 @@ struct GatewayFixture {
 
     /// Runs `body` against a gateway and a stub service, and ends both.
     static func run(
-        adjust: (inout GatewayConfiguration) throws -> Void = { _ in }, _ body: (GatewayFixture) async throws -> Void
+        documents: DocumentShelf = DocumentShelf(), adjust: (inout GatewayConfiguration) throws -> Void = { _ in },
+        _ body: (GatewayFixture) async throws -> Void
     ) async throws {
         let upstream = try await StubUpstream.start()
         var configuration = try configuration(upstreamPort: upstream.port)
         try adjust(&configuration)
-        let server = try server(configuration)
+        let server = try server(configuration, documents: documents)
         let address = try await server.start()
         let result: Result<Void, any Error>
         do {

@@ -11,12 +11,13 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     private var stored: [(revocation: Revocation, tenantID: UUID)] = []
     private var trusted: [TrustedDevice] = []
     private var losesAnswers = false
+    private var seen: [UUID: Set<SeenDevice>] = [:]
 
     /// From now on a refresh takes effect, and then the connection is gone.
     func loseAnswers(_ loses: Bool) { losesAnswers = loses }
 
     func insert(
-        _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
+        _ session: Session, limit: SessionLimit?, isKnownDevice: Bool, actor: SessionActor, deadline: Deadline
     ) throws -> OpenedSession {
         if let present = sessions[session.id] {
             guard present.userID == session.userID, present.tenantID == session.tenantID else {
@@ -35,7 +36,11 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
             ended = revoke(ending, deadline: deadline)
         }
         sessions[session.id] = session
-        return OpenedSession(session, ended: ended)
+        let before = seen[session.userID, default: []]
+        seen[session.userID, default: []].insert(SeenDevice(session))
+        return OpenedSession(
+            session, ended: ended,
+            isOnNewDevice: !isKnownDevice && !before.isEmpty && !before.contains(SeenDevice(session)))
     }
 
     func refresh(

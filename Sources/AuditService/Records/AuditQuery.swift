@@ -37,13 +37,18 @@ package struct AuditQuery: Sendable, Hashable {
         if let userID { all.append("(operator_id = \(userID) OR target_id = \(userID))") }
         if let action {
             if action.hasSuffix(".*") {
-                all.append("starts_with(action, \(String(action.dropLast())))")
+                // The operators of text_pattern_ops, which the index has.
+                let beginning = String(action.dropLast())
+                all.append("action ~>=~ \(beginning) AND action ~<~ \(beginning + "\u{10FFFF}")")
             } else {
                 all.append("action = \(action)")
             }
         }
         if let targetType { all.append("target_type = \(targetType)") }
+        // What is rare has an index of its own, under a condition that the statement must say by itself.
+        if status == .failure { all.append("status <> 'success'") }
         if let status { all.append("status = \(status.rawValue)") }
+        if let level, level != .info { all.append("level <> 'info'") }
         if let level { all.append("level = \(level.rawValue)") }
         if let start { all.append("occurred_at >= \(start.date)") }
         if let end { all.append("occurred_at < \(end.date)") }

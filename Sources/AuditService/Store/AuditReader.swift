@@ -8,33 +8,38 @@ package import Postgres
 package struct AuditReader: Sendable {
     private let database: PostgresClient
 
-    /// Counting stops here: a total of this many means "at least".
-    package static let maximumTotal = 100_000
-
     package init(_ database: PostgresClient) {
         self.database = database
     }
 
-    /// A page of records, the latest first, and how many there are in all.
+    /// A page of records, the latest first, and how many there are in all, counted up to `Page.countedAhead` behind it.
     package func records(
         _ query: AuditQuery, page: Page, deadline: Deadline
     ) async throws -> (records: [AuditRecord], total: Int) {
-        let records = try await database.query(
-            """
-            SELECT \(AuditRecord.columns) FROM audit_records WHERE \(query.condition)
-            ORDER BY occurred_at DESC, sequence DESC LIMIT \(page.size) OFFSET \(page.offset)
-            """, deadline: deadline
-        ).decode(AuditRecord.self)
+        let records = try await database.query(Self.page(query, page), deadline: deadline).decode(AuditRecord.self)
         // A page that is not full is the last one, and says how many there are by itself.
         if records.count < page.size, !records.isEmpty || page.offset == 0 {
             return (records, page.offset + records.count)
         }
-        let count = try await database.query(
-            """
-            SELECT count(*) AS total FROM (
-                SELECT FROM audit_records WHERE \(query.condition) LIMIT \(Self.maximumTotal)) counted
-            """, deadline: deadline)
+        let count = try await database.query(Self.count(query, page), deadline: deadline)
         return (records, try count.first?.decode(Int.self, "total") ?? 0)
+    }
+
+    /// The statement that reads a page.
+    package static func page(_ query: AuditQuery, _ page: Page) -> SQL {
+        """
+        SELECT \(AuditRecord.columns) FROM audit_records WHERE \(query.condition)
+        ORDER BY occurred_at DESC, sequence DESC LIMIT \(page.size) OFFSET \(page.offset)
+        """
+    }
+
+    /// The statement that counts.
+    package static func count(_ query: AuditQuery, _ page: Page) -> SQL {
+        """
+        SELECT count(*) AS total FROM (
+            SELECT FROM audit_records WHERE \(query.condition)
+            ORDER BY occurred_at DESC LIMIT \(page.offset + page.size + Page.countedAhead)) counted
+        """
     }
 
     /// A tenant's record.

@@ -21,7 +21,7 @@ package enum EventTopology {
         "identity.password.#", "identity.email.#", "identity.user.registered", "identity.user.locked",
         "identity.user.unlocked", "identity.user.deleted", "identity.user.export_ready",
         "identity.registration.repeated", "mfa.totp.*", "mfa.passkey.*", "mfa.recovery_codes.*", "mfa.recovery_code.*",
-        "mfa.reset",
+        "mfa.reset", "session.device.new",
     ]
     /// What identity itself hears of: how far the erasure of a user has come, and who wants their data.
     package static let identityQueue = "authms.identity"

@@ -77,6 +77,8 @@ extension EventType {
     package static let sessionRevoked = EventType(rawValue: "session.revoked")
     package static let deviceTrusted = EventType(rawValue: "session.device.trusted")
     package static let deviceForgotten = EventType(rawValue: "session.device.forgotten")
+    /// A user who has signed in before did so with a device, or from a network, that they had not used.
+    package static let deviceNew = EventType(rawValue: "session.device.new")
     package static let sessionExpired = EventType(rawValue: "session.expired")
     /// A refresh token older than the last two was presented: its family has been revoked.
     package static let refreshTokenReused = EventType(rawValue: "session.refresh_token.reused")

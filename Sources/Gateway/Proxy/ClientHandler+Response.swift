@@ -103,8 +103,11 @@ extension ClientHandler {
 
     /// Answers one of the gateway's own paths.
     func answerOwn(_ method: HTTPMethod, path: String) {
-        guard let answer = shared.endpoints.answer(path: path, context: shared, timestamp: loop.clock.timestamp) else {
-            return refuse(.notFound)
+        let answer: OwnEndpoints.Answer
+        do throws(Refusal) {
+            answer = try shared.endpoints.answer(path: path, context: shared, timestamp: loop.clock.timestamp)
+        } catch {
+            return refuse(error)
         }
         guard method == .GET || method == .HEAD else { return refuse(.methodNotAllowed) }
         var headers = HTTPHeaders()

@@ -25,7 +25,7 @@ package struct OwnEndpoints: Sendable {
     private let keySet: @Sendable () -> String
     private let metricsText: @Sendable () -> String
     private let isReady: @Sendable () -> Bool
-    private let documents: GatewayDocuments
+    private let documents: DocumentShelf
     private let discovery: String
 
     /// - Parameters:
@@ -38,7 +38,7 @@ package struct OwnEndpoints: Sendable {
     package init(
         issuer: String, algorithms: [String] = ["ES256"], keySet: @escaping @Sendable () -> String,
         metricsText: @escaping @Sendable () -> String, isReady: @escaping @Sendable () -> Bool,
-        documents: GatewayDocuments = GatewayDocuments()
+        documents: DocumentShelf = DocumentShelf()
     ) {
         self.documents = documents
         self.keySet = keySet
@@ -55,7 +55,9 @@ package struct OwnEndpoints: Sendable {
             + "\"auth_time\",\"amr\"]}"
     }
 
-    func answer(path: String, context: GatewayContext, timestamp: String) -> Answer? {
+    /// - Throws: ``Refusal/notFound`` for a path that is not answered here, ``Refusal/unavailable`` for a document that is
+    ///   being put together.
+    func answer(path: String, context: GatewayContext, timestamp: String) throws(Refusal) -> Answer {
         switch path {
         case "/livez": return Answer(body: ByteBuffer(string: "{\"status\":\"ok\"}"))
         case "/readyz":
@@ -75,15 +77,19 @@ package struct OwnEndpoints: Sendable {
         case "/.well-known/openid-configuration":
             return Answer(
                 cacheControl: "public, max-age=\(Self.keySetLifetimeSeconds)", body: ByteBuffer(string: discovery))
-        default: return document(path)
+        default: return try document(path)
         }
     }
 
-    private func document(_ path: String) -> Answer? {
-        guard let file = documents.files[path] else { return nil }
-        return Answer(
-            contentType: file.contentType, cacheControl: "public, max-age=60",
-            contentSecurityPolicy: path == "/docs" ? Self.pagePolicy : nil, body: ByteBuffer(bytes: file.bytes))
+    private func document(_ path: String) throws(Refusal) -> Answer {
+        switch documents.find(path) {
+        case .nothing: throw .notFound
+        case .preparing: throw .unavailable
+        case .file(let file):
+            return Answer(
+                contentType: file.contentType, cacheControl: "public, max-age=60",
+                contentSecurityPolicy: path == "/docs" ? Self.pagePolicy : nil, body: ByteBuffer(bytes: file.bytes))
+        }
     }
 
     /// The page runs its own script, on what this gateway sends, inside nobody's frame (Content Security Policy, level 3).

@@ -3,7 +3,7 @@ package import NIOCore
 internal import NIOHTTP1
 
 /// The answers that the gateway gives itself when a request cannot, or must not, reach a service.
-package enum Refusal: CaseIterable, Sendable {
+package enum Refusal: Error, CaseIterable {
     case badRequest
     case tokenInvalid
     case tokenRevoked

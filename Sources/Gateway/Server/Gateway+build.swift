@@ -48,10 +48,11 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
         ring: ring, issuer: configuration.issuer, audience: try settings.value(.tokenAudience),
         revocations: revocations)
     let algorithms = Set(ring.keys.filter { $0.use == .access }.map(\.algorithm.rawValue)).sorted()
+    let documents = DocumentShelf(logger: telemetry.logger) { try prepareDocuments(settings) }
     let own = OwnEndpoints(
         issuer: configuration.issuer, algorithms: algorithms, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
         metricsText: { telemetry.metrics.prometheusText() }, isReady: { !ring.keys.isEmpty },
-        documents: documents(settings, telemetry))
+        documents: documents)
     var (services, feed) = try revocationServices(settings, telemetry, revocations)
     let server = try GatewayServer(
         configuration: configuration, verifier: verifier, endpoints: own, metrics: telemetry.metrics,
@@ -62,19 +63,15 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
         telemetry.logger.warning("nobody can say what is revoked; the gateway starts, and goes on asking")
     }
     if let watcher { services.append(watcher) }
+    services.append(documents)
     return GatewayApplication(settings: settings, telemetry: telemetry, server: server, services: services)
 }
 
-/// The documents under `/docs`. Without them the gateway does its work all the same.
-private func documents(_ settings: ServiceSettings, _ telemetry: Telemetry) -> GatewayDocuments {
-    do {
-        let path = try settings.value(.gatewayRoutesFile)
-        let routes = try RouteDocument.parse(yaml: String(contentsOfFile: path, encoding: .utf8))
-        return try GatewayDocuments(directory: try settings.value(.documentsDirectory), routes: routes)
-    } catch {
-        telemetry.logger.error("the documents under /docs cannot be put together", metadata: ["reason": "\(error)"])
-        return GatewayDocuments()
-    }
+/// The documents under `/docs`.
+private func prepareDocuments(_ settings: ServiceSettings) throws -> GatewayDocuments {
+    let path = try settings.value(.gatewayRoutesFile)
+    let routes = try RouteDocument.parse(yaml: String(contentsOfFile: path, encoding: .utf8))
+    return try GatewayDocuments(directory: try settings.value(.documentsDirectory), routes: routes)
 }
 
 /// What keeps the revocation set fresh. The gateway starts, and verifies, with all of it down.

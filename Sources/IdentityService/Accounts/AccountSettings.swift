@@ -31,10 +31,14 @@ package struct AccountSettings: Sendable {
         return account.user
     }
 
-    /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/alreadyRegistered(_:)``, ``IdentityError/userUnknown``
+    /// One signs in with the username: changing it needs a fresh sign-in.
+    ///
+    /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/alreadyRegistered(_:)``, ``IdentityError/userUnknown``,
+    ///   ``IdentityError/reauthenticationNeeded``
     package func update(
         _ identity: AccessTokenClaims, name: String?, username: String?, origin: RequestOrigin
     ) async throws -> User {
+        if username != nil { try identity.requireFreshSignIn() }
         let username = try username.map(Identifier.username)
         let name = try name.flatMap(PersonName.accept)
         guard name != nil || username != nil else {

@@ -17,21 +17,25 @@ package struct PostgresUserDirectory: UserDirectory {
     package func users(
         tenantID: UUID, filter: UserFilter, offset: Int, limit: Int, deadline: Deadline
     ) async throws -> (users: [User], total: Int) {
-        let found: SQL =
-            """
-            FROM memberships m JOIN users u ON u.id = m.user_id
-            WHERE m.tenant_id = \(tenantID) AND u.status <> 'deleted' \(Self.conditions(filter, tenantID: tenantID))
-            """
-        let page: SQL =
-            """
-            SELECT \(IdentityRows.userColumns) \(found)
-            ORDER BY m.created_at DESC, m.user_id DESC LIMIT \(limit) OFFSET \(offset)
-            """
-        let count: SQL = "SELECT count(*) AS total FROM (SELECT \(found) LIMIT \(countLimit)) AS counted"
+        let search = UserSearch(filter, tenantID: tenantID)
         return try await database.acting(for: tenantID, deadline: deadline) { connection in
-            let total = try await connection.query(count).first?.decode(Int.self, "total") ?? 0
-            return (try await connection.query(page).map(User.init(row:)), total)
+            let few = try await Self.few(search, on: connection)
+            if let few, few.isEmpty { return ([], 0) }
+            let users = try await connection.query(search.page(among: few, offset: offset, limit: limit))
+                .map(User.init(row:))
+            if let few, search.isOneProbe { return (users, few.count) }
+            let count = search.count(among: few, bound: offset + limit + Page.countedAhead)
+            return (users, try await connection.query(count).first?.decode(Int.self, "total") ?? 0)
         }
+    }
+
+    /// The members that some filter selects, where they are few.
+    private static func few(_ search: UserSearch, on connection: PostgresConnection) async throws -> [UUID]? {
+        for probe in search.probes(bound: UserSearch.fewest + 1) {
+            let ids = try await connection.query(probe).column("id", as: UUID.self)
+            if ids.count <= UserSearch.fewest { return ids }
+        }
+        return nil
     }
 
     package func update(
@@ -127,37 +131,5 @@ package struct PostgresUserDirectory: UserDirectory {
         ).column("tenant_id", as: UUID.self)
         for tenant in owned { try await OwnerGuard.lock(tenant, on: connection) }
         for tenant in owned { try await OwnerGuard.require(anotherThan: userID, tenantID: tenant, on: connection) }
-    }
-
-    // MARK: - Filters
-
-    private static func conditions(_ filter: UserFilter, tenantID: UUID) -> SQL {
-        var sql: SQL = ""
-        if let text = filter.text {
-            // The operators of text_pattern_ops: a prefix is a range, whatever the collation and however it is planned.
-            let (low, high) = (text, text + "\u{10FFFF}")
-            sql += """
-                 AND u.id IN (
-                    SELECT id FROM users WHERE email_key ~>=~ \(low) AND email_key ~<~ \(high)
-                    UNION ALL SELECT id FROM users WHERE username_key ~>=~ \(low) AND username_key ~<~ \(high)
-                    UNION ALL SELECT id FROM users WHERE phone_key ~>=~ \(low) AND phone_key ~<~ \(high)
-                    UNION ALL SELECT id FROM users WHERE name_key ~>=~ \(low) AND name_key ~<~ \(high))
-                """
-        }
-        switch filter.status {
-        case .active: sql += " AND u.status = 'active' AND m.status = 'active'"
-        case .disabled: sql += " AND (u.status = 'disabled' OR m.status = 'suspended')"
-        case .pending: sql += " AND m.status = 'pending'"
-        case nil: break
-        }
-        if let role = filter.role {
-            sql += """
-                 AND EXISTS (SELECT FROM user_roles f
-                    WHERE f.user_id = m.user_id AND f.tenant_id = \(tenantID) AND f.role = \(role))
-                """
-        }
-        if let from = filter.createdFrom { sql += " AND m.created_at >= \(from)" }
-        if let before = filter.createdBefore { sql += " AND m.created_at < \(before)" }
-        return sql
     }
 }

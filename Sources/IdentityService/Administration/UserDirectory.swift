@@ -53,7 +53,8 @@ package struct UserChanges: Sendable, Hashable {
 
 /// The members of a tenant, as its administrators find and change them. Accounts are changed in their own tenant alone.
 package protocol UserDirectory: Sendable {
-    /// The newest members first, and how many there are in all, counted up to `countLimit`.
+    /// The newest members first, and how many there are in all, counted up to
+    /// `Page.countedAhead` behind the page.
     func users(
         tenantID: UUID, filter: UserFilter, offset: Int, limit: Int, deadline: Deadline
     ) async throws -> (users: [User], total: Int)

@@ -11,7 +11,7 @@ package enum CodePurpose: String, Sendable, Hashable, CaseIterable {
     /// How long after it was asked for.
     package var lifetime: TimeInterval {
         switch self {
-        case .passwordReset: 15 * 60
+        case .passwordReset: 10 * 60
         case .emailVerification: 24 * 3_600
         case .emailChange: 3_600
         }

@@ -65,6 +65,7 @@ package struct Notifications: Sendable {
         case .exportReady: try await notify(.exportReady, user, of: event)
         case .userLocked: try await notify(.accountLocked, user, of: event)
         case .userUnlocked: try await notify(.accountUnlocked, user, of: event)
+        case .deviceNew: try await notify(.newDevice, user, of: event)
         case .registrationRepeated: try await notify(.alreadyRegistered, user, of: event)
         default:
             guard let change = Self.changes[event.type] else { return }
@@ -115,11 +116,13 @@ package struct Notifications: Sendable {
         guard try await !isEnough(kind, to: user, for: event, deadline) else { return }
         guard
             let account = try await repository.account(user, tenantID: event.tenantID, deadline: deadline),
-            account.user.status == .active, let address = account.user.email
+            account.user.status == .active, let address = account.user.email,
+            kind != .newDevice || account.tenant.mailsNewDevices
         else { return }
         let detail = try StrictJSON.decode(EventDetail.self, from: Array(event.data.utf8))
         var values = ["tenant": account.tenant.displayName, "time": Self.time(event.time.date)]
         values["ip"] = detail.ip
+        values["device"] = detail.details?["device"]
         values.merge(more) { _, new in new }
         try await send(kind, values, to: address, of: user, for: event)
     }

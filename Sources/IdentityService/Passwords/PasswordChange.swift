@@ -8,17 +8,20 @@ package struct PasswordChange: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
     let choice: PasswordChoice
+    let throttle: any Throttling
     let sessions: any SessionOpening
     let tokens: any AccessTokenMinting
     let logger: Logger
 
     package init(
         repository: any IdentityRepository, hasher: any PasswordHashing, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, choice: PasswordChoice? = nil, logger: Logger
+        tokens: any AccessTokenMinting, choice: PasswordChoice? = nil, throttle: any Throttling = NoThrottle(),
+        logger: Logger
     ) {
         self.repository = repository
         self.hasher = hasher
         self.choice = choice ?? PasswordChoice(hasher: hasher)
+        self.throttle = throttle
         self.sessions = sessions
         self.tokens = tokens
         self.logger = logger
@@ -27,7 +30,8 @@ package struct PasswordChange: Sendable {
     /// The event guarantees that the other sessions end; the direct call makes it happen now.
     ///
     /// - Returns: an access token for the present session: the one before it may have been without roles.
-    /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/changedMeanwhile``, ``IdentityError/userUnknown``
+    /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/changedMeanwhile``, ``IdentityError/userUnknown``;
+    ///   ``IdentityError/throttled(retryAfter:)`` after too many wrong ones.
     package func change(
         by identity: AccessTokenClaims, from current: String, to new: String, declared: String? = nil,
         origin: RequestOrigin
@@ -42,8 +46,7 @@ package struct PasswordChange: Sendable {
         let accepted = try await choice.accept(
             new, declared: declared, policy: policy, tenantID: identity.tenantID, field: "new_password")
         let current = policy.presented(current, declared: declared, tenantID: identity.tenantID)
-        guard try await hasher.verify(current, against: account.passwordHash, deadline: deadline.forHash).matches
-        else { throw IdentityError.invalid("current_password", "is wrong") }
+        try await prove(current, against: account.passwordHash, by: identity, origin: origin)
         guard accepted != current else {
             throw IdentityError.invalid("new_password", "must differ from the current one")
         }
@@ -63,6 +66,21 @@ package struct PasswordChange: Sendable {
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID,
                 authenticatedAt: identity.authenticatedAt, methods: identity.methods, mustChangePassword: false))
+    }
+
+    /// Wrong passwords are counted as ``Reauthentication`` counts them, under the session: a stranger with a stolen token
+    /// does not get to guess at leisure here either, nor to lock the owner's login.
+    private func prove(
+        _ current: String, against hash: String, by identity: AccessTokenClaims, origin: RequestOrigin
+    ) async throws {
+        let attempt = SignInAttempt.again(in: identity, password: current)
+        let admission = try await throttle.admit(attempt, origin: origin)
+        let verdict = try await hasher.verify(current, against: hash, deadline: origin.scope.deadline.forHash)
+        guard verdict.matches else {
+            _ = await throttle.failed(admission)
+            throw IdentityError.invalid("current_password", "is wrong")
+        }
+        await throttle.succeeded(admission)
     }
 
     private func tellSession(_ identity: AccessTokenClaims, changedAt: Date, origin: RequestOrigin) async {

@@ -19,8 +19,8 @@ package struct NoScreening: PasswordScreening {
     package func isKnown(_ password: String) -> Bool { false }
 }
 
-/// The list that ships with the product, and the range protocol of Have I Been Pwned for those who host one: five letters of
-/// the SHA-1 leave the process, never a password nor its whole hash.
+/// The list that ships with the product, the words of this installation, and the range protocol of Have I Been Pwned for
+/// those who host one: five letters of the SHA-1 leave the process, never a password nor its whole hash.
 package struct PasswordScreen: PasswordScreening {
     /// How long the range server is waited for; after that the password passes.
     static let patience = TimeAmount.milliseconds(500)
@@ -28,13 +28,17 @@ package struct PasswordScreen: PasswordScreening {
     private static let maximumBytes = 1_048_576
 
     private let common: CommonPasswords
+    private let context: ContextWords
     /// `{url}/{first five hexadecimal digits of the SHA-1}`.
     private let rangeURL: String?
     private let unanswered: MetricCounter
     private let logger: Logger
 
-    package init(common: CommonPasswords, rangeURL: String?, metrics: MetricsRegistry, logger: Logger) {
+    package init(
+        common: CommonPasswords, context: ContextWords, rangeURL: String?, metrics: MetricsRegistry, logger: Logger
+    ) {
         self.common = common
+        self.context = context
         self.rangeURL = rangeURL
         self.logger = logger
         unanswered = metrics.counter(
@@ -43,7 +47,7 @@ package struct PasswordScreen: PasswordScreening {
     }
 
     package func isKnown(_ password: String) async -> Bool {
-        if common.contains(password) { return true }
+        if common.contains(password) || context.fill(password) { return true }
         guard let rangeURL else { return false }
         let digest = Hex.text(Array(Insecure.SHA1.hash(data: Data(password.utf8)))).uppercased()
         do {
@@ -86,4 +90,10 @@ extension ConfigurationKey<String> {
         A server of the Have I Been Pwned range protocol, without the last slash: https://api.pwnedpasswords.com/range. \
         It is waited for half a second; without its answer a password passes.
         """)
+}
+
+extension ConfigurationKey<[String]> {
+    static let contextWords = strings(
+        "password.context_words", default: ["authms"],
+        "Words that a password may not consist of: your company, products, domain. It needs five characters besides.")
 }

@@ -22,13 +22,13 @@ package struct Reauthentication: Sendable {
     /// A token like the one before, with a fresh `auth_time`. Wrong passwords are counted like those of a login, under the
     /// session: a stranger with a stolen token does not get to guess at leisure, nor to lock the owner's login.
     ///
-    /// - Throws: ``IdentityError/invalidCredentials``, ``IdentityError/throttled(retryAfter:)``
+    /// - Throws: ``IdentityError/invalidCredentials``, ``IdentityError/throttled(retryAfter:)``; 403 `step_up_required` to
+    ///   who has a second factor: the token would say that it was proven just now, and ``StepUp`` is what proves it.
     package func again(
         by identity: AccessTokenClaims, password: String, declared: String?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
         let deadline = origin.scope.deadline
-        let attempt = SignInAttempt(
-            identity: "session.\(identity.sessionID.text)", password: password, tenantID: identity.tenantID)
+        let attempt = SignInAttempt.again(in: identity, password: password)
         let admission = try await throttle.admit(attempt, origin: origin)
         guard
             let account = try await repository.account(
@@ -48,9 +48,18 @@ package struct Reauthentication: Sendable {
             throw IdentityError.invalidCredentials
         }
         await throttle.succeeded(admission)
+        guard account.secondFactorDemand != .proof else { throw APIError(.stepUpRequired) }
         return try tokens.mint(
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: Date(),
                 methods: identity.methods, mustChangePassword: account.mustChangePassword))
+    }
+}
+
+extension SignInAttempt {
+    /// An attempt to prove oneself once more: counted under the session, not under the account.
+    static func again(in identity: AccessTokenClaims, password: String) -> SignInAttempt {
+        SignInAttempt(
+            identity: "session.\(identity.sessionID.text)", password: password, tenantID: identity.tenantID)
     }
 }

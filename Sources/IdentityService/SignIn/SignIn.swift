@@ -60,22 +60,26 @@ package struct SignIn: Sendable {
     /// - Throws: ``IdentityError/invalidCredentials``; ``IdentityError/accountDisabled`` to whoever knew the password;
     ///   503 when a second factor is due and cannot be asked for.
     package func signIn(_ attempt: SignInAttempt, origin: RequestOrigin) async throws -> SignInOutcome {
-        let (account, rehashed) = try await authenticate(attempt, origin: origin)
+        let (account, rehashed, isKnownDevice) = try await authenticate(attempt, origin: origin)
         if account.secondFactorDemand != .nothing {
             guard let gate else { throw APIError(.dependencyUnavailable) }
             guard try await gate.recognises(attempt.rememberedDevice, for: account, origin: origin) else {
+                // The device's cookie is no word of its having signed in here: the password alone buys it.
                 return try await gate.demand(of: account, rehashed: rehashed, origin: origin)
             }
         }
+        let isRemembered = account.secondFactorDemand != .nothing
         return .signedIn(
-            try await completion.complete(account, methods: ["pwd"], rehashed: rehashed, origin: origin))
+            try await completion.complete(
+                account, methods: ["pwd"], rehashed: rehashed, isKnownDevice: isKnownDevice || isRemembered,
+                origin: origin))
     }
 
     // MARK: - Who it is
 
     private func authenticate(
         _ attempt: SignInAttempt, origin: RequestOrigin
-    ) async throws -> (account: Account, rehashed: String?) {
+    ) async throws -> (account: Account, rehashed: String?, isKnownDevice: Bool) {
         let deadline = origin.scope.deadline
         // The counters are asked while the database is. Neither is given up for the other: a statement that is cancelled
         // costs its connection.
@@ -107,7 +111,7 @@ package struct SignIn: Sendable {
         await throttle.succeeded(admission)
         let rehashed =
             verdict.needsRehash ? try? await hasher.hash(password, deadline: deadline.forHash) : nil
-        return (account, rehashed)
+        return (account, rehashed, admission.subject?.device != nil)
     }
 
     private enum Failure: String {

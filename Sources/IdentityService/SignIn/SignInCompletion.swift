@@ -25,9 +25,11 @@ package struct SignInCompletion: Sendable {
     /// - Parameters:
     ///   - methods: `amr` (RFC 8176).
     ///   - rehashed: the password under newer parameters, where it should replace the hash that was seen.
+    ///   - isKnownDevice: whether the device has shown that the user signed in with it before.
     /// - Throws: ``IdentityError/invalidCredentials`` when the password or the account has changed meanwhile.
     package func complete(
-        _ account: Account, methods: [String], rehashed: String? = nil, origin: RequestOrigin
+        _ account: Account, methods: [String], rehashed: String? = nil, isKnownDevice: Bool = false,
+        origin: RequestOrigin
     ) async throws -> SignInAnswer {
         let sessionID = UUID.v7()
         let event = try origin.event(
@@ -39,23 +41,20 @@ package struct SignInCompletion: Sendable {
             account.user.id, tenantID: account.user.tenantID, seenHash: account.passwordHash, rehashed: rehashed,
             event: event, deadline: origin.scope.deadline.forStatement)
         guard let authenticatedAt = recordedAt else { throw IdentityError.invalidCredentials }
-        return try await open(sessionID, for: account, methods: methods, at: authenticatedAt, origin: origin)
+        let request = CreateSessionRequest(
+            sessionID: sessionID, user: account.user.snapshot, methods: methods, authenticatedAt: authenticatedAt,
+            mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip,
+            policy: account.tenant.sessionPolicy, isKnownDevice: isKnownDevice)
+        return try await open(request, origin: origin)
     }
 
-    private func open(
-        _ sessionID: UUID, for account: Account, methods: [String], at time: Date, origin: RequestOrigin
-    ) async throws -> SignInAnswer {
-        let user = account.user.snapshot
+    private func open(_ request: CreateSessionRequest, origin: RequestOrigin) async throws -> SignInAnswer {
         let access = try tokens.mint(
             AccessTokenGrant(
-                user: user, sessionID: sessionID, authenticatedAt: time, methods: methods,
-                mustChangePassword: account.mustChangePassword))
+                user: request.user, sessionID: request.sessionID, authenticatedAt: request.authenticatedAt,
+                methods: request.methods, mustChangePassword: request.mustChangePassword))
         var refreshToken: String?
         do {
-            let request = CreateSessionRequest(
-                sessionID: sessionID, user: user, methods: methods, authenticatedAt: time,
-                mustChangePassword: account.mustChangePassword, userAgent: origin.userAgent, ip: origin.ip,
-                policy: account.tenant.sessionPolicy)
             refreshToken = try await sessions.open(request, scope: origin.scope).refreshToken
         } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
             // The tenant would rather have no login than one session more.
@@ -64,25 +63,23 @@ package struct SignInCompletion: Sendable {
             logger.warning(
                 "no session could be opened: this login has an access token only",
                 metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
-            try await announce(sessionID, of: account, methods: methods, at: time, origin: origin)
+            try await announce(request, origin: origin)
         }
         return SignInAnswer(
-            accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn, user: user,
-            mustChangePassword: account.mustChangePassword, degraded: refreshToken == nil)
+            accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn,
+            user: request.user, mustChangePassword: request.mustChangePassword, degraded: refreshToken == nil)
     }
 
     /// Leaves word for the session service to adopt the session: so it is listed, and can be revoked.
-    private func announce(
-        _ sessionID: UUID, of account: Account, methods: [String], at time: Date, origin: RequestOrigin
-    ) async throws {
-        let user = account.user
+    private func announce(_ request: CreateSessionRequest, origin: RequestOrigin) async throws {
+        let user = request.user
         let event = try DomainEvent(
-            type: .sessionPending, subject: sessionID.text, tenantID: user.tenantID,
+            type: .sessionPending, subject: request.sessionID.text, tenantID: user.tenantID,
             data: PendingSession(
-                actorID: user.id, sessionID: sessionID, roles: user.roles, methods: methods, authenticatedAt: time,
-                mustChangePassword: account.mustChangePassword, userCreatedAt: user.createdAt, ip: origin.ip,
-                userAgent: origin.userAgent, requestID: origin.scope.requestID,
-                policy: account.tenant.sessionPolicy))
+                actorID: user.id, sessionID: request.sessionID, roles: user.roles, methods: request.methods,
+                authenticatedAt: request.authenticatedAt, mustChangePassword: request.mustChangePassword,
+                userCreatedAt: user.createdAt, ip: request.ip, userAgent: request.userAgent,
+                requestID: origin.scope.requestID, policy: request.policy, isKnownDevice: request.isKnownDevice))
         try await repository.append(event, deadline: origin.scope.deadline.forStatement)
     }
 }

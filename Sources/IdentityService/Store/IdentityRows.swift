@@ -10,7 +10,8 @@ enum IdentityRows {
         t.id AS t_id, t.slug, t.name AS t_name, t.display_name, t.status AS t_status, t.membership AS t_membership,
         t.login_methods, t.password_transmission, t.password_min_length, t.password_max_length, t.password_history,
         t.password_max_age_days, t.password_refuse_common, t.registration_discloses, t.requires_verified_email,
-        t.session_limit, t.session_at_limit, t.session_idle_seconds, t.session_absolute_seconds
+        t.session_limit, t.session_at_limit, t.session_idle_seconds, t.session_absolute_seconds,
+        t.new_device_mail
         """
 
     /// Of `users u` as a member by `memberships m`.
@@ -72,7 +73,8 @@ extension Tenant {
                 maximumSessions: try row.decode(Int32?.self, "session_limit").map(Int.init),
                 atLimit: SessionPolicy.AtLimit(rawValue: try row.decode(String.self, "session_at_limit")) ?? .endOldest,
                 idleTimeoutSeconds: try row.decode(Int32?.self, "session_idle_seconds").map(Int.init),
-                absoluteTimeoutSeconds: try row.decode(Int32?.self, "session_absolute_seconds").map(Int.init)))
+                absoluteTimeoutSeconds: try row.decode(Int32?.self, "session_absolute_seconds").map(Int.init)),
+            mailsNewDevices: try row.decode(Bool.self, "new_device_mail"))
     }
 }
 

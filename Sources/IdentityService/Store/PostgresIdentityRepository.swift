@@ -23,33 +23,41 @@ package struct PostgresIdentityRepository: IdentityRepository {
     }
 
     package func lookUp(_ identifier: Identifier, tenantID: UUID, deadline: Deadline) async throws -> SignInLookup {
-        let sql: SQL =
-            """
-            SELECT \(IdentityRows.tenantColumns), u.id IS NOT NULL AS is_found, \(IdentityRows.userColumns), p.hash,
-                p.must_change, p.changed_at, \(Self.secondFactorColumns)
-            FROM tenants t LEFT JOIN mfa_policies f ON f.tenant_id = t.id
-            LEFT JOIN (users u JOIN passwords p ON p.user_id = u.id
-                    JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id)
-                ON u.tenant_id = t.id AND u.\(Self.keyColumn(identifier.kind)) = \(identifier.key)
-                AND u.status <> 'deleted'
-            WHERE t.id = \(tenantID)
-            """
+        let sql = Self.lookUp(identifier, tenantID: tenantID)
         guard let row = try await database.query(sql, deadline: deadline).first else { return .tenantUnknown }
         guard try row.decode(Bool.self, "is_found") else { return .userUnknown }
         return .found(try Account(row: row))
     }
 
+    /// The statement of a login.
+    package static func lookUp(_ identifier: Identifier, tenantID: UUID) -> SQL {
+        """
+        SELECT \(IdentityRows.tenantColumns), u.id IS NOT NULL AS is_found, \(IdentityRows.userColumns), p.hash,
+            p.must_change, p.changed_at, \(secondFactorColumns)
+        FROM tenants t LEFT JOIN mfa_policies f ON f.tenant_id = t.id
+        LEFT JOIN (users u JOIN passwords p ON p.user_id = u.id
+                JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id)
+            ON u.tenant_id = t.id AND u.\(keyColumn(identifier.kind)) = \(identifier.key)
+            AND u.status <> 'deleted'
+        WHERE t.id = \(tenantID)
+        """
+    }
+
     package func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Account? {
-        let sql: SQL =
-            """
-            SELECT \(IdentityRows.tenantColumns), \(IdentityRows.userColumns), p.hash, p.must_change, p.changed_at,
-                \(Self.secondFactorColumns)
-            FROM memberships m JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id
-                JOIN passwords p ON p.user_id = u.id
-            LEFT JOIN mfa_policies f ON f.tenant_id = t.id
-            WHERE m.user_id = \(userID) AND m.tenant_id = \(tenantID) AND u.status <> 'deleted'
-            """
-        return try await database.query(sql, deadline: deadline).first.map(Account.init(row:))
+        try await database.query(Self.account(userID, tenantID: tenantID), deadline: deadline).first
+            .map(Account.init(row:))
+    }
+
+    /// The statement that reads an account.
+    package static func account(_ userID: UUID, tenantID: UUID) -> SQL {
+        """
+        SELECT \(IdentityRows.tenantColumns), \(IdentityRows.userColumns), p.hash, p.must_change, p.changed_at,
+            \(secondFactorColumns)
+        FROM memberships m JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id
+            JOIN passwords p ON p.user_id = u.id
+        LEFT JOIN mfa_policies f ON f.tenant_id = t.id
+        WHERE m.user_id = \(userID) AND m.tenant_id = \(tenantID) AND u.status <> 'deleted'
+        """
     }
 
     // MARK: - Writing: the change and its event, in one statement

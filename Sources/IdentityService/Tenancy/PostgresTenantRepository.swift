@@ -45,13 +45,17 @@ package struct PostgresTenantRepository: TenantRepository {
             """
             INSERT INTO tenants (id, slug, name, display_name, membership, membership_approval, login_methods,
                 password_transmission, password_min_length, password_max_length, session_limit, session_at_limit,
-                session_idle_seconds, session_absolute_seconds)
+                session_idle_seconds, session_absolute_seconds, password_history, password_max_age_days,
+                password_refuse_common, registration_discloses, requires_verified_email,
+                new_device_mail)
             VALUES (\(tenant.id), \(tenant.slug), \(tenant.name), \(tenant.displayName),
                 \(tenant.membership.rawValue), \(tenant.membershipApproval), \(tenant.loginMethods),
                 \(tenant.passwordPolicy.transmission), \(tenant.passwordPolicy.minimumLength)::int,
                 \(tenant.passwordPolicy.maximumLength)::int, \(tenant.sessionPolicy.maximumSessions)::int,
                 \(tenant.sessionPolicy.atLimit.rawValue), \(tenant.sessionPolicy.idleTimeoutSeconds)::int,
-                \(tenant.sessionPolicy.absoluteTimeoutSeconds)::int)
+                \(tenant.sessionPolicy.absoluteTimeoutSeconds)::int, \(tenant.passwordPolicy.historyDepth)::int,
+                \(tenant.passwordPolicy.maximumAgeDays)::int, \(tenant.passwordPolicy.refusesCommon),
+                \(tenant.registrationDiscloses), \(tenant.requiresVerifiedEmail), \(tenant.mailsNewDevices))
             """
         try await IdentityRows.naming {
             try await database.withTransaction(deadline: deadline) { connection in
@@ -75,6 +79,12 @@ package struct PostgresTenantRepository: TenantRepository {
                     password_transmission = \(tenant.passwordPolicy.transmission),
                     password_min_length = \(tenant.passwordPolicy.minimumLength)::int,
                     password_max_length = \(tenant.passwordPolicy.maximumLength)::int,
+                    password_history = \(tenant.passwordPolicy.historyDepth)::int,
+                    password_max_age_days = \(tenant.passwordPolicy.maximumAgeDays)::int,
+                    password_refuse_common = \(tenant.passwordPolicy.refusesCommon),
+                    registration_discloses = \(tenant.registrationDiscloses),
+                    requires_verified_email = \(tenant.requiresVerifiedEmail),
+                    new_device_mail = \(tenant.mailsNewDevices),
                     session_limit = \(tenant.sessionPolicy.maximumSessions)::int,
                     session_at_limit = \(tenant.sessionPolicy.atLimit.rawValue),
                     session_idle_seconds = \(tenant.sessionPolicy.idleTimeoutSeconds)::int,

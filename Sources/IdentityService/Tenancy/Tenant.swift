@@ -20,12 +20,15 @@ package struct Tenant: Sendable, Hashable, Identifiable {
     /// Whether a user must have verified the e-mail address before signing in.
     package var requiresVerifiedEmail: Bool
     package var sessionPolicy: SessionPolicy
+    /// Whether users get a mail when they sign in with a device not seen before.
+    package var mailsNewDevices: Bool
 
     package init(
         id: UUID, slug: String, name: String, displayName: String, status: Status = .active,
         membership: MembershipPolicy = .open, loginMethods: [String] = IdentifierKind.allCases.map(\.rawValue),
         passwordPolicy: PasswordPolicy = PasswordPolicy(), registrationDiscloses: Bool = false,
-        requiresVerifiedEmail: Bool = false, sessionPolicy: SessionPolicy = SessionPolicy()
+        requiresVerifiedEmail: Bool = false, sessionPolicy: SessionPolicy = SessionPolicy(),
+        mailsNewDevices: Bool = true
     ) {
         self.id = id
         self.slug = slug
@@ -38,6 +41,7 @@ package struct Tenant: Sendable, Hashable, Identifiable {
         self.registrationDiscloses = registrationDiscloses
         self.requiresVerifiedEmail = requiresVerifiedEmail
         self.sessionPolicy = sessionPolicy
+        self.mailsNewDevices = mailsNewDevices
     }
 
     /// Whether a registration waits for an administrator's approval.

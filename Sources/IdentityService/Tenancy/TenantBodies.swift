@@ -7,17 +7,26 @@ struct TenantView: Encodable, Sendable {
         let passwordTransmission: String
         let minLength: Int
         let maxLength: Int
+        let history: Int
+        let maxAgeDays: Int
+        let refusesCommon: Bool
 
         init(_ policy: PasswordPolicy) {
             passwordTransmission = policy.transmission
             minLength = policy.minimumLength
             maxLength = policy.maximumLength
+            history = policy.historyDepth
+            maxAgeDays = policy.maximumAgeDays
+            refusesCommon = policy.refusesCommon
         }
 
         enum CodingKeys: String, CodingKey {
             case passwordTransmission = "password_transmission"
             case minLength = "min_length"
             case maxLength = "max_length"
+            case history
+            case maxAgeDays = "max_age_days"
+            case refusesCommon = "refuse_common"
         }
     }
 
@@ -30,6 +39,9 @@ struct TenantView: Encodable, Sendable {
     let loginMethods: [String]
     let passwordPolicy: Policy
     let sessionPolicy: SessionPolicy
+    let registrationDiscloses: Bool
+    let requiresVerifiedEmail: Bool
+    let mailsNewDevices: Bool
     let ownerInvitationCode: String?
 
     init(_ tenant: Tenant, ownerCode: String? = nil) {
@@ -42,6 +54,9 @@ struct TenantView: Encodable, Sendable {
         loginMethods = tenant.loginMethods
         passwordPolicy = Policy(tenant.passwordPolicy)
         sessionPolicy = tenant.sessionPolicy
+        registrationDiscloses = tenant.registrationDiscloses
+        requiresVerifiedEmail = tenant.requiresVerifiedEmail
+        mailsNewDevices = tenant.mailsNewDevices
         ownerInvitationCode = ownerCode
     }
 
@@ -52,6 +67,9 @@ struct TenantView: Encodable, Sendable {
         case loginMethods = "login_methods"
         case passwordPolicy = "password_policy"
         case sessionPolicy = "session_policy"
+        case registrationDiscloses = "registration_discloses"
+        case requiresVerifiedEmail = "requires_verified_email"
+        case mailsNewDevices = "new_device_mail"
         case ownerInvitationCode = "owner_invitation_code"
     }
 }

@@ -11,6 +11,9 @@ package struct TenantChanges: Decodable, Sendable {
     package var loginMethods: [String]?
     package var passwordPolicy: PasswordPolicyChanges?
     package var sessionPolicy: SessionPolicyChanges?
+    package var registrationDiscloses: Bool?
+    package var requiresVerifiedEmail: Bool?
+    package var mailsNewDevices: Bool?
 
     package init() {}
 
@@ -21,6 +24,9 @@ package struct TenantChanges: Decodable, Sendable {
         case loginMethods = "login_methods"
         case passwordPolicy = "password_policy"
         case sessionPolicy = "session_policy"
+        case registrationDiscloses = "registration_discloses"
+        case requiresVerifiedEmail = "requires_verified_email"
+        case mailsNewDevices = "new_device_mail"
     }
 
     /// Which fields are named, for the record.
@@ -28,7 +34,8 @@ package struct TenantChanges: Decodable, Sendable {
         let named: [(CodingKeys, Bool)] = [
             (.name, name != nil), (.displayName, displayName != nil), (.membership, membership != nil),
             (.loginMethods, loginMethods != nil), (.passwordPolicy, passwordPolicy != nil),
-            (.sessionPolicy, sessionPolicy != nil),
+            (.sessionPolicy, sessionPolicy != nil), (.registrationDiscloses, registrationDiscloses != nil),
+            (.requiresVerifiedEmail, requiresVerifiedEmail != nil), (.mailsNewDevices, mailsNewDevices != nil),
         ]
         return named.filter(\.1).map(\.0.rawValue).joined(separator: ",")
     }
@@ -70,6 +77,9 @@ package struct TenantChanges: Decodable, Sendable {
             check(isRight, "login_methods", "must be some of email, username and phone")
             tenant.loginMethods = IdentifierKind.allCases.map(\.rawValue).filter(loginMethods.contains)
         }
+        tenant.registrationDiscloses = registrationDiscloses ?? tenant.registrationDiscloses
+        tenant.requiresVerifiedEmail = requiresVerifiedEmail ?? tenant.requiresVerifiedEmail
+        tenant.mailsNewDevices = mailsNewDevices ?? tenant.mailsNewDevices
         passwordPolicy?.apply(to: &tenant.passwordPolicy, wrong: &wrong)
         sessionPolicy?.apply(to: &tenant.sessionPolicy, wrong: &wrong)
         guard wrong.isEmpty else { throw .invalid(wrong) }
@@ -91,11 +101,17 @@ package struct PasswordPolicyChanges: Decodable, Sendable {
     var minLength: Int?
     var maxLength: Int?
     var transmission: String?
+    var history: Int?
+    var maxAgeDays: Int?
+    var refusesCommon: Bool?
 
     enum CodingKeys: String, CodingKey {
         case minLength = "min_length"
         case maxLength = "max_length"
         case transmission = "password_transmission"
+        case history
+        case maxAgeDays = "max_age_days"
+        case refusesCommon = "refuse_common"
     }
 
     func apply(to policy: inout PasswordPolicy, wrong: inout [Violation]) {
@@ -114,6 +130,15 @@ package struct PasswordPolicyChanges: Decodable, Sendable {
             check(["plain", "hash"].contains(transmission), "password_transmission", "must be plain or hash")
             policy.transmission = transmission
         }
+        if let history {
+            check((0...24).contains(history), "history", "must be 0 to 24")
+            policy.historyDepth = history
+        }
+        if let maxAgeDays {
+            check((0...3_650).contains(maxAgeDays), "max_age_days", "must be 0 to 3650")
+            policy.maximumAgeDays = maxAgeDays
+        }
+        policy.refusesCommon = refusesCommon ?? policy.refusesCommon
     }
 }
 

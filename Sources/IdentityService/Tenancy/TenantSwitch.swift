@@ -45,7 +45,8 @@ package struct TenantSwitch: Sendable {
         let request = CreateSessionRequest(
             sessionID: sessionID, user: user, methods: identity.methods,
             authenticatedAt: identity.authenticatedAt, mustChangePassword: account.mustChangePassword,
-            userAgent: origin.userAgent, ip: origin.ip, policy: account.tenant.sessionPolicy)
+            userAgent: origin.userAgent, ip: origin.ip, policy: account.tenant.sessionPolicy,
+            isKnownDevice: true)
         let opened: CreateSessionAnswer
         do {
             opened = try await sessions.open(request, scope: origin.scope)

@@ -6,27 +6,59 @@ import MicroMiddleware
 
 /// What administrators do with the second factors of their own tenant's users.
 struct AdminController: Sendable {
-    let repository: any MFARepository
+    let repository: any MFARepository & PasskeyRepository
     let news: FactorNews
 
     /// Adds the routes to a group at `api/v1/admin`.
     func addRoutes(to group: some RouterMethods<AuthenticatedRequestContext>) {
+        group.requiring(.usersRead).get("mfa/users/:user_id", use: status)
         group.requiring(.mfaReset).post("mfa/reset/:user_id", use: reset)
     }
 
-    /// For somebody who has lost every factor. The event tells the user.
+    /// What a user has set up; nothing for somebody who is no user of the tenant.
+    @Sendable private func status(
+        _ request: Request, context: AuthenticatedRequestContext
+    ) async throws -> Envelope<MethodList> {
+        guard let user = context.parameters.get("user_id", as: UUID.self) else { throw MFAError.unknown }
+        let (tenant, deadline) = (context.identity.tenantID, context.deadline.forStatement)
+        let factors = try await repository.factors(of: user, tenantID: tenant, deadline: deadline)
+        return Envelope(
+            MethodList(factors, try await repository.passkeys(of: user, tenantID: tenant, deadline: deadline)))
+    }
+
+    /// For somebody who has lost every factor. The event tells the user, and the trail why.
     @Sendable private func reset(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<ResetAnswer> {
         guard let user = context.parameters.get("user_id", as: UUID.self) else { throw MFAError.unknown }
+        let reason = try await ResetRequest.reason(of: request, context: context)
         let (tenant, moment) = (context.identity.tenantID, Date())
-        let event = try FactorActor(context).event(.mfaReset, of: user, tenantID: tenant, at: moment)
+        let event = try FactorActor(context).event(
+            .mfaReset, of: user, tenantID: tenant, at: moment, details: reason.map { ["reason": $0] } ?? [:])
         let done = try await repository.reset(
             user, tenantID: tenant, now: moment, event: event, deadline: context.deadline.forStatement)
         guard done else { throw MFAError.unknown }
         // Until identity has heard, it goes on asking for a factor: nobody gets in by that.
         try? await news.tellAll(scope: context.scope)
         return Envelope(ResetAnswer(userID: user.text), message: "reset")
+    }
+}
+
+/// `{reason?}`; the whole body may be absent.
+private struct ResetRequest: Decodable {
+    let reason: String?
+
+    static func reason(
+        of request: Request, context: AuthenticatedRequestContext
+    ) async throws -> String? {
+        let isEmpty = request.headers[.contentLength].map { $0 == "0" } ?? (request.headers[.contentType] == nil)
+        guard !isEmpty else { return nil }
+        let body = try await request.decode(as: ResetRequest.self, context: context)
+        guard let reason = body.reason?.trimmingCharacters(in: .whitespacesAndNewlines) else { return nil }
+        guard (3...500).contains(reason.unicodeScalars.count) else {
+            throw APIError.invalid("reason", "must have 3 to 500 characters")
+        }
+        return reason
     }
 }
 

@@ -2,6 +2,10 @@ package import Hummingbird
 
 /// The page of a list that a request asks for: `?page=2&page_size=50`.
 package struct Page: Sendable, Hashable {
+    /// A list's total is exact up to so many items behind the page that is asked for; then it says "at least". So it costs
+    /// the same however long the list is.
+    package static let countedAhead = 1_000
+
     /// From 1.
     package let number: Int
     /// From 1 to 200.

@@ -42,7 +42,8 @@ package struct Opening: Sendable {
         let actor = SessionActor(
             userID: request.user.id, ip: request.ip, userAgent: request.userAgent, requestID: requestID)
         let opened = try await repository.insert(
-            session, limit: limit(request.policy, now: now), actor: actor, deadline: deadline.forStatement)
+            session, limit: limit(request.policy, now: now), isKnownDevice: request.isKnownDevice ?? false,
+            actor: actor, deadline: deadline.forStatement)
         announcer.announce(opened.ended)
         recent.remember(opened.session, at: now)
         await onOpened(opened.session)
@@ -66,7 +67,8 @@ package struct Opening: Sendable {
         // It has been signed in already: what is too many ends, whatever the tenant would have had then.
         var limit = limit(pending.policy, now: now)
         limit?.atLimit = .endOldest
-        let opened = try await repository.insert(session, limit: limit, actor: actor, deadline: deadline)
+        let opened = try await repository.insert(
+            session, limit: limit, isKnownDevice: pending.isKnownDevice ?? false, actor: actor, deadline: deadline)
         announcer.announce(opened.ended)
         await onOpened(opened.session)
     }

@@ -37,6 +37,17 @@ extension SessionActor {
                 details: ["device": session.device]))
     }
 
+    /// That a session began on a device not seen before. Its user is told by mail, so only devices are named whose names are
+    /// ours: a stranger's text has no business there.
+    func newDeviceEvent(_ session: Session) throws -> DomainEvent {
+        try DomainEvent(
+            type: .deviceNew, subject: session.userID.text, tenantID: session.tenantID, time: session.createdAt,
+            data: EventDetail(
+                actorID: session.userID, actorType: "user", sessionID: session.id, ip: ip, userAgent: userAgent,
+                requestID: requestID, status: .success,
+                details: DeviceName.recognised(session.userAgent).map { ["device": $0] }))
+    }
+
     /// The event of one revocation.
     func event(
         _ revocation: Revocation, tenantID: UUID, owner: UUID?, reason: RevocationReason, at time: Date

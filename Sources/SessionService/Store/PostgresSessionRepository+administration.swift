@@ -1,25 +1,40 @@
 package import ConnectionKit
 package import Contracts
 package import Foundation
-import Postgres
+import MicroMiddleware
+package import Postgres
 
 extension PostgresSessionRepository {
     package func sessions(
         _ filter: SessionFilter, tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
     ) async throws -> (sessions: [Session], total: Int) {
-        let found: SQL = "FROM sessions s WHERE \(Self.condition(filter, tenantID: tenantID, now: now))"
+        let condition = Self.condition(filter, tenantID: tenantID, now: now)
         return try await database.withConnection(deadline: deadline) { connection in
-            let rows = try await connection.query(
-                """
-                SELECT \(Self.columns) \(found)
-                ORDER BY s.created_at DESC, s.id DESC OFFSET \(offset) LIMIT \(limit)
-                """)
-            let total = try await connection.query("SELECT count(*) AS total \(found)").first?.decode(Int.self, "total")
+            let rows = try await connection.query(Self.page(condition, offset: offset, limit: limit))
+            let count = Self.count(condition, bound: offset + limit + Page.countedAhead)
+            let total = try await connection.query(count).first?.decode(Int.self, "total")
             return (try rows.map(Session.init(row:)), total ?? 0)
         }
     }
 
-    private static func condition(_ filter: SessionFilter, tenantID: UUID, now: Date) -> SQL {
+    /// A page of the sessions that a condition selects, the newest first.
+    package static func page(_ condition: SQL, offset: Int, limit: Int) -> SQL {
+        """
+        SELECT \(columns) FROM sessions s WHERE \(condition)
+        ORDER BY s.created_at DESC, s.id DESC OFFSET \(offset) LIMIT \(limit)
+        """
+    }
+
+    /// How many it selects as `total`, counted up to `bound`.
+    package static func count(_ condition: SQL, bound: Int) -> SQL {
+        """
+        SELECT count(*) AS total FROM (
+            SELECT FROM sessions s WHERE \(condition) ORDER BY s.created_at DESC, s.id DESC LIMIT \(bound)) AS counted
+        """
+    }
+
+    /// What a filter selects among `sessions s`.
+    package static func condition(_ filter: SessionFilter, tenantID: UUID, now: Date) -> SQL {
         var all: [SQL] = ["s.tenant_id = \(tenantID)"]
         switch filter.status {
         case .active: all.append("s.revoked_at IS NULL AND s.idle_expires_at > \(now)")
@@ -79,7 +94,11 @@ extension PostgresSessionRepository {
                 SELECT sequence, kind, subject, issued_before, expires_at \(found)
                 ORDER BY expires_at DESC, id OFFSET \(offset) LIMIT \(limit)
                 """)
-            let total = try await connection.query("SELECT count(*) AS total \(found)").first?.decode(Int.self, "total")
+            let count: SQL =
+                """
+                SELECT count(*) AS total FROM (SELECT \(found) LIMIT \(offset + limit + Page.countedAhead)) AS counted
+                """
+            let total = try await connection.query(count).first?.decode(Int.self, "total")
             return (try rows.map(Revocation.init(row:)), total ?? 0)
         }
     }

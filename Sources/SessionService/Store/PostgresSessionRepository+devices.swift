@@ -70,12 +70,24 @@ extension PostgresSessionRepository: TrustedDeviceRepository {
     }
 
     package func purgeDevices(now: Date, limit: Int, deadline: Deadline) async throws -> Int {
-        try await database.query(
+        let trusted: SQL =
             """
             DELETE FROM trusted_devices WHERE id IN (
                 SELECT id FROM trusted_devices WHERE expires_at < \(now) LIMIT \(limit))
-            """, deadline: deadline
-        ).affectedRows
+            """
+        // A user's last one stays: without any, the next sign-in would pass for the first.
+        let seen: SQL =
+            """
+            DELETE FROM seen_devices WHERE (user_id, device) IN (
+                SELECT d.user_id, d.device FROM seen_devices d
+                WHERE d.seen_at < \(now - SeenDevice.memory) AND EXISTS (
+                    SELECT FROM seen_devices later WHERE later.user_id = d.user_id AND later.seen_at > d.seen_at)
+                LIMIT \(limit))
+            """
+        return try await database.withConnection(deadline: deadline) { connection in
+            let gone = try await connection.query(trusted).affectedRows
+            return gone + (try await connection.query(seen).affectedRows)
+        }
     }
 }
 

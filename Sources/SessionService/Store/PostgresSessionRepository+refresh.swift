@@ -2,7 +2,7 @@ package import ConnectionKit
 import Contracts
 package import Foundation
 import MicroMiddleware
-import Postgres
+package import Postgres
 
 extension PostgresSessionRepository {
     /// One statement where the token is the present one, which it is unless something is odd: the condition in `WHERE` is
@@ -15,20 +15,8 @@ extension PostgresSessionRepository {
     package func refresh(
         _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
     ) async throws -> RefreshResult {
-        let idle = lifetime.idleExpiry(from: now, within: .distantFuture)
-        let rotated = try await database.query(
-            """
-            WITH s AS (
-                UPDATE sessions SET generation = generation + 1, rotated_at = \(now),
-                    idle_expires_at = least(coalesce(date_trunc('second',
-                        \(now) + make_interval(secs => idle_timeout_s)), \(idle)), absolute_expires_at),
-                    last_ip = coalesce(\(actor.ip), last_ip)
-                WHERE id = \(token.sessionID) AND generation = \(token.generation) AND revoked_at IS NULL
-                    AND idle_expires_at > \(now) AND clock_timestamp() < \(now + Self.patience)
-                RETURNING *
-            ), recorded AS (\(Self.refreshed(actor, at: now)))
-            SELECT \(Self.columns) FROM s
-            """, deadline: deadline)
+        let sql = Self.rotation(of: token, lifetime: lifetime, now: now, actor: actor)
+        let rotated = try await database.query(sql, deadline: deadline)
         if let row = rotated.first {
             wakeRelay(.soon)
             return .rotated(try Session(row: row))
@@ -36,6 +24,25 @@ extension PostgresSessionRepository {
         let result = try await judge(token, lifetime: lifetime, now: now, actor: actor, deadline: deadline)
         wakeRelay(.now)
         return result
+    }
+
+    /// The statement of a refresh that nothing is odd about.
+    package static func rotation(
+        of token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor
+    ) -> SQL {
+        let idle = lifetime.idleExpiry(from: now, within: .distantFuture)
+        return """
+            WITH s AS (
+                UPDATE sessions SET generation = generation + 1, rotated_at = \(now),
+                    idle_expires_at = least(coalesce(date_trunc('second',
+                        \(now) + make_interval(secs => idle_timeout_s)), \(idle)), absolute_expires_at),
+                    last_ip = coalesce(\(actor.ip), last_ip)
+                WHERE id = \(token.sessionID) AND generation = \(token.generation) AND revoked_at IS NULL
+                    AND idle_expires_at > \(now) AND clock_timestamp() < \(now + patience)
+                RETURNING *
+            ), recorded AS (\(refreshed(actor, at: now)))
+            SELECT \(columns) FROM s
+            """
     }
 
     package func takeBack(

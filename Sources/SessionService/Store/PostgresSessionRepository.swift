@@ -16,12 +16,16 @@ package struct PostgresSessionRepository: SessionRepository {
     }
 
     package func insert(
-        _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
+        _ session: Session, limit: SessionLimit?, isKnownDevice: Bool, actor: SessionActor, deadline: Deadline
     ) async throws -> OpenedSession {
-        if let limit { return try await insert(session, within: limit, actor: actor, deadline: deadline) }
-        let isNew = try await !database.query(Self.insertion(session, actor: actor), deadline: deadline).isEmpty
+        let insertion = try Self.insertion(session, isKnownDevice: isKnownDevice, actor: actor)
+        if let limit {
+            return try await insert(session, insertion, within: limit, actor: actor, deadline: deadline)
+        }
+        let row = try await database.query(insertion, deadline: deadline).first
         wakeRelay(.soon)
-        return OpenedSession(isNew ? session : try await present(session, deadline: deadline))
+        guard let row else { return OpenedSession(try await present(session, deadline: deadline)) }
+        return OpenedSession(session, isOnNewDevice: try row.decode(Bool.self, "is_on_new_device"))
     }
 
     /// What is there under the id of a session that could not be inserted.
@@ -32,8 +36,9 @@ package struct PostgresSessionRepository: SessionRepository {
         return present
     }
 
-    /// Inserts a session and its event; returns no row where the id is taken.
-    static func insertion(_ session: Session, actor: SessionActor) throws -> SQL {
+    /// Inserts a session and its event, notes its device, and leaves word where that is news; returns no row where the id is
+    /// taken.
+    private static func insertion(_ session: Session, isKnownDevice: Bool, actor: SessionActor) throws -> SQL {
         let event = try actor.event(
             session.origin == .adopted ? .sessionAdopted : .sessionCreated, session: session, at: session.createdAt)
         let snapshot = String(decoding: try StrictJSON.encode(session.user), as: UTF8.self)
@@ -49,9 +54,28 @@ package struct PostgresSessionRepository: SessionRepository {
                     \(session.device), \(session.userAgent), \(session.ip), \(session.origin.rawValue),
                     \(session.createdAt), \(session.lastIP), \(session.idleTimeout?.components.seconds))
                 ON CONFLICT (id) DO NOTHING RETURNING id
-            ), recorded AS (\(SQL.outboxInsert(event, from: "s", at: "now()")))
-            SELECT id FROM s
+            ), recorded AS (\(SQL.outboxInsert(event, from: "s", at: "now()"))
+            ), \(try sighting(session, isKnownDevice: isKnownDevice, actor: actor))
+            SELECT id, EXISTS (SELECT FROM news) AS is_on_new_device FROM s
             """
+    }
+
+    /// Of the session that `s` has inserted. The first device of a user is no news. A row that is inserted has no xmax, one
+    /// that was there has; and it is written anew only once a day.
+    private static func sighting(_ session: Session, isKnownDevice: Bool, actor: SessionActor) throws -> SQL {
+        """
+        device AS (
+            INSERT INTO seen_devices AS d (user_id, device, seen_at)
+            SELECT \(session.userID)::uuid, \(Data(SeenDevice(session).fingerprint))::bytea,
+                \(session.createdAt)::timestamptz FROM s
+            ON CONFLICT (user_id, device) DO UPDATE SET seen_at = excluded.seen_at
+                WHERE d.seen_at < excluded.seen_at - interval '1 day'
+            RETURNING d.xmax = 0 AS is_new
+        ), news AS (
+            SELECT FROM device WHERE is_new AND NOT \(isKnownDevice)::boolean
+                AND EXISTS (SELECT FROM seen_devices b WHERE b.user_id = \(session.userID)::uuid)
+        ), told AS (\(SQL.outboxInsert(try actor.newDeviceEvent(session), from: "news", at: "now()")))
+        """
     }
 
     package func session(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Session? {
@@ -70,14 +94,18 @@ package struct PostgresSessionRepository: SessionRepository {
     }
 
     package func sessions(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) async throws -> [Session] {
-        let sql: SQL =
-            """
-            SELECT \(Self.columns) FROM sessions s
-            WHERE s.tenant_id = \(tenantID) AND s.user_id = \(userID) AND s.revoked_at IS NULL
-                AND s.idle_expires_at > \(now)
-            ORDER BY s.rotated_at DESC, s.id DESC LIMIT 200
-            """
-        return try await database.query(sql, deadline: deadline).map(Session.init(row:))
+        try await database.query(Self.sessions(of: userID, tenantID: tenantID, now: now), deadline: deadline)
+            .map(Session.init(row:))
+    }
+
+    /// The statement of a user's list.
+    package static func sessions(of userID: UUID, tenantID: UUID, now: Date) -> SQL {
+        """
+        SELECT \(columns) FROM sessions s
+        WHERE s.tenant_id = \(tenantID) AND s.user_id = \(userID) AND s.revoked_at IS NULL
+            AND s.idle_expires_at > \(now)
+        ORDER BY s.rotated_at DESC, s.id DESC LIMIT 200
+        """
     }
 
     package func updateSnapshots(

@@ -47,10 +47,13 @@ package struct SessionLimit: Sendable, Hashable {
 package struct OpenedSession: Sendable {
     package var session: Session
     package var ended: [Revocation]
+    /// Whether the user had signed in before, but not with this device, and has been told so.
+    package var isOnNewDevice: Bool
 
-    package init(_ session: Session, ended: [Revocation] = []) {
+    package init(_ session: Session, ended: [Revocation] = [], isOnNewDevice: Bool = false) {
         self.session = session
         self.ended = ended
+        self.isOnNewDevice = isOnNewDevice
     }
 }
 
@@ -91,10 +94,12 @@ package enum RefreshResult: Sendable {
 /// The store of sessions. Whatever changes something also writes the event that tells of it, or nothing at all.
 package protocol SessionRepository: Sendable {
     /// Opens a session. When there is one of that id already it is returned as it is.
-    /// - Parameter limit: applied to the user's other live sessions, one login of the user after the other.
+    /// - Parameters:
+    ///   - limit: applied to the user's other live sessions, one login of the user after the other.
+    ///   - isKnownDevice: whether the device is no news although it has not been seen here.
     /// - Throws: ``SessionError/sessionTaken``, ``SessionError/limitReached``
     func insert(
-        _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
+        _ session: Session, limit: SessionLimit?, isKnownDevice: Bool, actor: SessionActor, deadline: Deadline
     ) async throws -> OpenedSession
 
     /// Applies ``Session/verdict(on:at:grace:)``, alone on the session's row.
@@ -159,6 +164,15 @@ package protocol SessionRepository: Sendable {
     /// Deletes what no longer means anything, at most `limit` rows of each kind.
     /// - Returns: how many rows went.
     func purge(now: Date, limit: Int, deadline: Deadline) async throws -> Int
+}
+
+extension SessionRepository {
+    /// Opens a session on a device that says nothing of itself.
+    package func insert(
+        _ session: Session, limit: SessionLimit?, actor: SessionActor, deadline: Deadline
+    ) async throws -> OpenedSession {
+        try await insert(session, limit: limit, isKnownDevice: false, actor: actor, deadline: deadline)
+    }
 }
 
 /// An authentic refresh token, as the store looks at it.

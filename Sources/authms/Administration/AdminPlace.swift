@@ -87,6 +87,19 @@ struct AdminClient {
         try await call(method, url: "/\(service.rawValue)/api/v1\(path)", body: String?.none)
     }
 
+    /// The tenant that the token is for.
+    func tenantID() throws -> String {
+        let parts = token.split(separator: ".")
+        var payload = parts.count == 3 ? String(parts[1]) : ""
+        payload = payload.replacing("-", with: "+").replacing("_", with: "/")
+        payload += String(repeating: "=", count: (4 - payload.count % 4) % 4)
+        let claims = Data(base64Encoded: payload).flatMap { try? JSONSerialization.jsonObject(with: $0) }
+        guard let id = (claims as? [String: Any])?["tenant_id"] as? String else {
+            throw LocalStackError(.usage, "AUTHMS_TOKEN is no access token.")
+        }
+        return id
+    }
+
     func call(
         _ method: HTTPMethod, url: String, body: (some Encodable & Sendable)?, headers: [String: String] = [:]
     ) async throws -> AdminAnswer {

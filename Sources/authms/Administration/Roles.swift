@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import LocalStack
 import NIOHTTP1
 
@@ -52,7 +51,7 @@ struct Roles: ParsableCommand {
 
         func run() async throws {
             let body = RoleBody(name: nil, description: nil, permissions: permissions)
-            let answer = try await place.client().call(.PUT, "/admin/roles/\(escaped(name))", body: body)
+            let answer = try await place.client().call(.PUT, "/admin/roles/\(AdminPath.segment(name))", body: body)
             try answer.printFields(["name", "description", "permissions"], json: place.json)
         }
     }
@@ -65,7 +64,7 @@ struct Roles: ParsableCommand {
         var name: String
 
         func run() async throws {
-            _ = try await place.client().call(.DELETE, "/admin/roles/\(escaped(name))")
+            _ = try await place.client().call(.DELETE, "/admin/roles/\(AdminPath.segment(name))")
             Local.say("\(name) is gone.")
         }
     }
@@ -76,12 +75,11 @@ struct Roles: ParsableCommand {
         @OptionGroup var place: AdminPlace
         @Argument(help: "The role's name.")
         var name: String
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
 
         func run() async throws {
             let client = try await place.client()
-            let answer = try await client.call(.PUT, "/admin/users/\(Users.find(user, client))/roles/\(escaped(name))")
+            let answer = try await client.call(.PUT, "/admin/users/\(who.id(client))/roles/\(AdminPath.segment(name))")
             try answer.printFields(["user_id", "roles"], json: place.json)
         }
     }
@@ -93,20 +91,14 @@ struct Roles: ParsableCommand {
         @OptionGroup var place: AdminPlace
         @Argument(help: "The role's name.")
         var name: String
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
 
         func run() async throws {
             let client = try await place.client()
             let answer = try await client.call(
-                .DELETE, "/admin/users/\(Users.find(user, client))/roles/\(escaped(name))")
+                .DELETE, "/admin/users/\(who.id(client))/roles/\(AdminPath.segment(name))")
             try answer.printFields(["user_id", "roles"], json: place.json)
         }
-    }
-
-    /// As one segment of a path.
-    static func escaped(_ name: String) -> String {
-        name.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? name
     }
 }
 

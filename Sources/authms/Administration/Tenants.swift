@@ -9,7 +9,9 @@ struct Tenants: ParsableCommand {
         defaultSubcommand: List.self)
 
     static let fields = [
-        "id", "slug", "name", "display_name", "status", "membership", "login_methods", "owner_invitation_code",
+        "id", "slug", "name", "display_name", "status", "membership", "login_methods", "password_policy",
+        "session_policy", "registration_discloses", "requires_verified_email", "new_device_mail",
+        "owner_invitation_code",
     ]
 
     /// Which tenant is meant, by id or slug.
@@ -27,13 +29,10 @@ struct Tenants: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Every tenant, by slug.")
 
         @OptionGroup var place: AdminPlace
-        @Option(help: "How many at most, up to 200.")
-        var limit = 50
-        @Option(help: "Which page of them.")
-        var page = 1
+        @OptionGroup var part: PageOptions
 
         func run() async throws {
-            let answer = try await place.client().call(.GET, "/admin/tenants?page_size=\(limit)&page=\(page)")
+            let answer = try await place.client().call(.GET, AdminPath.of("/admin/tenants", part.query))
             try answer.printTable(
                 [
                     ("ID", "id"), ("SLUG", "slug"), ("NAME", "display_name"), ("STATUS", "status"),
@@ -46,12 +45,11 @@ struct Tenants: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "One tenant.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "Its slug or id.")
-        var name: String
+        @OptionGroup var tenant: TenantName
 
         func run() async throws {
             let client = try await place.client()
-            let answer = try await client.call(.GET, "/admin/tenants/\(Tenants.find(name, client))")
+            let answer = try await client.call(.GET, "/admin/tenants/\(tenant.id(client))")
             try answer.printFields(Tenants.fields, json: place.json)
         }
     }
@@ -75,70 +73,28 @@ struct Tenants: ParsableCommand {
         }
     }
 
-    struct Set: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Changes a tenant's names and policies.")
-
-        @OptionGroup var place: AdminPlace
-        @Argument(help: "Its slug or id.")
-        var tenantName: String
-        @Option(help: "What people see.")
-        var displayName: String?
-        @Option(help: "Who becomes a member by registering: open, invitation or approval.")
-        var membership: String?
-        @Option(help: "The shortest password, 8 to 128.")
-        var minLength: Int?
-        @Option(help: "How many sessions a user may have.")
-        var maxSessions: Int?
-
-        func run() async throws {
-            let client = try await place.client()
-            let body = Body(
-                displayName: displayName, membership: membership, passwordPolicy: minLength.map { ["min_length": $0] },
-                sessionPolicy: maxSessions.map { ["max_sessions": $0] })
-            let answer = try await client.call(
-                .PUT, "/admin/tenants/\(Tenants.find(tenantName, client))", body: body)
-            try answer.printFields(Tenants.fields, json: place.json)
-        }
-
-        private struct Body: Encodable {
-            let displayName: String?
-            let membership: String?
-            let passwordPolicy: [String: Int]?
-            let sessionPolicy: [String: Int]?
-
-            enum CodingKeys: String, CodingKey {
-                case displayName = "display_name"
-                case membership
-                case passwordPolicy = "password_policy"
-                case sessionPolicy = "session_policy"
-            }
-        }
-    }
-
     struct Suspend: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Keeps everybody of a tenant out.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "Its slug or id.")
-        var name: String
+        @OptionGroup var tenant: TenantName
 
-        func run() async throws { try await Tenants.set("suspended", name, place) }
+        func run() async throws { try await Tenants.set("suspended", tenant, place) }
     }
 
     struct Resume: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lets a suspended tenant go on.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "Its slug or id.")
-        var name: String
+        @OptionGroup var tenant: TenantName
 
-        func run() async throws { try await Tenants.set("active", name, place) }
+        func run() async throws { try await Tenants.set("active", tenant, place) }
     }
 
-    static func set(_ status: String, _ name: String, _ place: AdminPlace) async throws {
+    static func set(_ status: String, _ tenant: TenantName, _ place: AdminPlace) async throws {
         let client = try await place.client()
         let answer = try await client.call(
-            .PUT, "/admin/tenants/\(find(name, client))/status", body: ["status": status])
+            .PUT, "/admin/tenants/\(tenant.id(client))/status", body: ["status": status])
         try answer.printFields(["id", "slug", "status"], json: place.json)
     }
 

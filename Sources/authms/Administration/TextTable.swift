@@ -1,3 +1,5 @@
+import Foundation
+
 /// Rows under headings, each column as wide as its widest cell, for a terminal.
 struct TextTable {
     let headings: [String]
@@ -22,7 +24,10 @@ struct TextTable {
         switch value {
         case let text as String: text
         case let list as [Any]: list.map { cell($0) }.joined(separator: ",")
-        case let flag as Bool: flag ? "yes" : "no"
+        case let fields as [String: Any]:
+            fields.keys.sorted().map { "\($0)=\(cell(fields[$0]))" }.joined(separator: " ")
+        // A number that is 0 or 1 would pass for a Bool.
+        case let number as NSNumber where String(cString: number.objCType) == "c": number.boolValue ? "yes" : "no"
         case let number as Int: String(number)
         default: "-"
         }

@@ -22,7 +22,7 @@ struct Users: ParsableCommand {
     /// Which user is meant: an id, or a name that only one user's begins with.
     static func find(_ text: String, _ client: AdminClient) async throws -> String {
         if let id = UUID(uuidString: text) { return id.uuidString.lowercased() }
-        let found = try await client.call(.GET, path(query: [("q", text), ("page_size", "2")])).items
+        let found = try await client.call(.GET, AdminPath.of("/admin/users", [("q", text), ("page_size", "2")])).items
         let exact = found.first { user in
             ["email", "username", "phone"].contains { (user[$0] as? String)?.lowercased() == text.lowercased() }
         }
@@ -32,14 +32,6 @@ struct Users: ParsableCommand {
                 found.isEmpty ? "There is no user \(text)." : "\(text) is the beginning of several users' names.")
         }
         return id
-    }
-
-    static func path(query: [(String, String?)]) -> String {
-        var components = URLComponents()
-        components.path = "/admin/users"
-        components.queryItems = query.compactMap { name, value in value.map { URLQueryItem(name: name, value: $0) } }
-        // A plus sign means a blank in a query.
-        return (components.string ?? "/admin/users").replacing("+", with: "%2B")
     }
 
     struct List: AsyncParsableCommand {
@@ -52,16 +44,11 @@ struct Users: ParsableCommand {
         var status: String?
         @Option(help: "Who holds this role.")
         var role: String?
-        @Option(help: "How many at most, up to 200.")
-        var limit = 50
-        @Option(help: "Which page of them.")
-        var page = 1
+        @OptionGroup var part: PageOptions
 
         func run() async throws {
-            let query = [
-                ("q", text), ("status", status), ("role", role), ("page_size", String(limit)), ("page", String(page)),
-            ]
-            let answer = try await place.client().call(.GET, Users.path(query: query))
+            let query = [("q", text), ("status", status), ("role", role)] + part.query
+            let answer = try await place.client().call(.GET, AdminPath.of("/admin/users", query))
             try answer.printTable(Users.columns, json: place.json, nothing: "There is no such user.")
         }
     }
@@ -70,12 +57,11 @@ struct Users: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "One user.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
 
         func run() async throws {
             let client = try await place.client()
-            let answer = try await client.call(.GET, "/admin/users/\(Users.find(user, client))")
+            let answer = try await client.call(.GET, "/admin/users/\(who.id(client))")
             try answer.printFields(Users.fields, json: place.json)
         }
     }
@@ -118,26 +104,24 @@ struct Users: ParsableCommand {
             abstract: "Keeps somebody out: every session ends at once. A guest is shut out of this tenant alone.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
 
-        func run() async throws { try await Users.set("disabled", user, place) }
+        func run() async throws { try await Users.set("disabled", who, place) }
     }
 
     struct Enable: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lets somebody in again.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
 
-        func run() async throws { try await Users.set("active", user, place) }
+        func run() async throws { try await Users.set("active", who, place) }
     }
 
-    static func set(_ status: String, _ user: String, _ place: AdminPlace) async throws {
+    static func set(_ status: String, _ who: UserName, _ place: AdminPlace) async throws {
         let client = try await place.client()
         let answer = try await client.call(
-            .PUT, "/admin/users/\(find(user, client))/status", body: ["status": status])
+            .PUT, "/admin/users/\(who.id(client))/status", body: ["status": status])
         try answer.printFields(["id", "email", "username", "status", "membership_status"], json: place.json)
     }
 
@@ -146,12 +130,11 @@ struct Users: ParsableCommand {
             abstract: "Gives somebody a password for one login, and ends every session of theirs.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
 
         func run() async throws {
             let client = try await place.client()
-            let answer = try await client.call(.POST, "/admin/users/\(Users.find(user, client))/password-resets")
+            let answer = try await client.call(.POST, "/admin/users/\(who.id(client))/password-resets")
             try answer.printFields(["one_time_password"], json: place.json)
         }
     }
@@ -160,13 +143,12 @@ struct Users: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lets somebody in who waits for approval.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
 
         func run() async throws {
             let client = try await place.client()
-            _ = try await client.call(.POST, "/admin/users/\(Users.find(user, client))/approval")
-            Local.say("\(user) is a member.")
+            _ = try await client.call(.POST, "/admin/users/\(who.id(client))/approval")
+            Local.say("\(who.user) is a member.")
         }
     }
 
@@ -174,8 +156,7 @@ struct Users: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Deletes an account, or ends a guest's membership.")
 
         @OptionGroup var place: AdminPlace
-        @Argument(help: "The user's id, e-mail address, username or phone number.")
-        var user: String
+        @OptionGroup var who: UserName
         @Flag(help: "Yes, delete.")
         var yes = false
 
@@ -185,8 +166,8 @@ struct Users: ParsableCommand {
 
         func run() async throws {
             let client = try await place.client()
-            _ = try await client.call(.DELETE, "/admin/users/\(Users.find(user, client))")
-            Local.say("\(user) is deleted.")
+            _ = try await client.call(.DELETE, "/admin/users/\(who.id(client))")
+            Local.say("\(who.user) is deleted.")
         }
     }
 }

@@ -13,13 +13,13 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measures what the suite promises; each ratio in one run, both sides alternating.",
         discussion:
-            "Starts a suite of its own, on ports of its own, and forgets it afterwards. All of it takes some nine minutes. "
+            "Starts a suite of its own, on ports of its own, and forgets it afterwards. All of it takes some fourteen minutes. "
             + "Ends with 0 when every goal was met, with 1 when one was not."
     )
 
     /// What can be measured by itself, in the order in which it is measured.
     enum Section: String, CaseIterable, ExpressibleByArgument {
-        case tokens, passwords, gateway, footprint, login, refresh, revocation, events, warmup
+        case tokens, passwords, gateway, footprint, login, refresh, revocation, events, warmup, scale
         case auditStall = "audit-stall"
 
         /// What it is measured with, or compared with.
@@ -29,14 +29,14 @@ struct BenchCommand: AsyncParsableCommand {
             case .gateway: [.wrk, .haproxy]
             case .login: [.wrk]
             case .refresh: [.wrk, .pgbench, .psql]
-            case .passwords, .footprint, .revocation, .events, .warmup, .auditStall: []
+            case .passwords, .footprint, .revocation, .events, .warmup, .scale, .auditStall: []
             }
         }
 
-        /// Whether it is measured on the running suite; the warm-up starts two of its own.
+        /// Whether it is measured on the one suite of all; the warm-up starts two of its own, and what counts users one.
         var needsSuite: Bool {
             switch self {
-            case .tokens, .passwords, .gateway, .warmup: false
+            case .tokens, .passwords, .gateway, .warmup, .scale: false
             case .footprint, .login, .refresh, .revocation, .events, .auditStall: true
             }
         }
@@ -47,6 +47,8 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: "Where to write the warm-up's plots as a page.")
     var html: String?
+    @Option(help: ArgumentHelp("Where to write every figure and whether its goal was met.", valueName: "file"))
+    var json: String?
     @Option(help: "For how many seconds the audit database is stalled under load; five minutes is what is promised.")
     var stall = 60
 
@@ -60,12 +62,13 @@ struct BenchCommand: AsyncParsableCommand {
         for section in wanted { try BenchPrograms.require(section.programs) }
         for section in wanted where !section.needsSuite {
             Local.say("\(section.rawValue.capitalized) …")
-            tally.add(try await measure(section))
+            tally.add(try await measure(section), of: section)
         }
         let onSuite = wanted.filter(\.needsSuite)
         if !onSuite.isEmpty { try await measure(onSuite, &tally) }
         Local.say("\(tally.met) goals met, \(tally.missed.count) missed.")
         for name in tally.missed { Local.say("  ✘ \(name)") }
+        if let json { try tally.write(to: json) }
         guard tally.missed.isEmpty else { throw ExitCode(1) }
     }
 
@@ -75,6 +78,10 @@ struct BenchCommand: AsyncParsableCommand {
         case .passwords: try await PasswordBench.run()
         case .gateway: try await GatewayBench().run()
         case .warmup: try await warmup()
+        case .scale:
+            try await ScaleBench(
+                executable: StackLayout.currentExecutable, repository: try Local.layout().repository
+            ).run()
         case .footprint, .login, .refresh, .revocation, .events, .auditStall: []
         }
     }
@@ -102,25 +109,31 @@ struct BenchCommand: AsyncParsableCommand {
             let target = suite.target(sessionDatabase: try database(of: .session, in: suite.layout))
             for section in sections {
                 Local.say("\(section.rawValue.capitalized) …")
-                switch section {
-                case .footprint: tally.add(try await FootprintBench(layout: suite.layout).run())
-                case .login: tally.add(try await LoginBench(target: target).run())
-                case .refresh: tally.add(try await RefreshBench(target: target).run())
-                case .revocation: tally.add(try await RevocationBench(layout: suite.layout, target: target).run())
-                case .events:
-                    let events = EventBench(
-                        identityDatabase: try database(of: .identity, in: suite.layout),
-                        auditDatabase: try database(of: .audit, in: suite.layout))
-                    tally.add(try await events.run())
-                case .auditStall: tally.add(try await auditStall(in: suite.layout))
-                case .tokens, .passwords, .gateway, .warmup: break
-                }
+                tally.add(try await measure(section, target, suite.layout), of: section)
             }
         } catch {
             await suite.stop()
             throw error
         }
         await suite.stop()
+    }
+
+    private func measure(
+        _ section: Section, _ target: BenchTarget, _ layout: StackLayout
+    ) async throws -> [BenchResult] {
+        switch section {
+        case .footprint: return try await FootprintBench(layout: layout).run()
+        case .login: return try await LoginBench(target: target).run()
+        case .refresh: return try await RefreshBench(target: target).run()
+        case .revocation: return try await RevocationBench(layout: layout, target: target).run()
+        case .events:
+            let events = EventBench(
+                identityDatabase: try database(of: .identity, in: layout),
+                auditDatabase: try database(of: .audit, in: layout))
+            return try await events.run()
+        case .auditStall: return try await auditStall(in: layout)
+        case .tokens, .passwords, .gateway, .warmup, .scale: return []
+        }
     }
 
     func database(of role: ServiceRole, in layout: StackLayout) throws -> String {
@@ -133,16 +146,33 @@ struct BenchCommand: AsyncParsableCommand {
         return database.ownURL
     }
 
-    /// Prints results as they come, and counts.
-    private struct Tally {
+    /// Prints results as they come, counts, and keeps them.
+    private struct Tally: Encodable {
         var met = 0
         var missed: [String] = []
+        var sections: [SectionResults] = []
 
-        mutating func add(_ results: [BenchResult]) {
+        struct SectionResults: Encodable {
+            let name: String
+            let results: [BenchResult]
+        }
+
+        mutating func add(_ results: [BenchResult], of section: Section) {
+            sections.append(SectionResults(name: section.rawValue, results: results))
             for result in results {
                 Local.say("  \(result)")
                 guard result.goal != nil else { continue }
                 if result.passes { met += 1 } else { missed.append(result.description) }
+            }
+        }
+
+        func write(to file: String) throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            do {
+                try encoder.encode(self).write(to: URL(filePath: file))
+            } catch {
+                throw LocalStackError(.storage, "The figures cannot be written: \(error.localizedDescription)")
             }
         }
     }

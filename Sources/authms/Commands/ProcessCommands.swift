@@ -3,8 +3,17 @@ import LocalStack
 
 /// What all commands that do something to one process of the running stack share.
 struct ProcessName: ParsableArguments {
-    @Argument(help: "The process, as `authms status` names it: identity, postgres-identity, rabbitmq …")
+    @Argument(
+        help: "The process, as `authms status` names it: identity, postgres-identity, rabbitmq …",
+        completion: .custom { _, _, _ in ProcessName.all })
     var name: String
+
+    /// For shells that complete a command: services with their replicas, and what they need.
+    static var all: [String] {
+        let replicas = (try? Local.replicas(asked: nil)) ?? 1
+        return ServiceRole.allCases.flatMap { role in (1...replicas).map { role.unitName(replica: $0) } }
+            + ServiceRole.withDatabase.map { "postgres-\($0.rawValue)" } + ["redis", "rabbitmq"]
+    }
 
     func perform(_ action: StackSupervisor.Action) async throws {
         let client = ControlClient(layout: try Local.layout())

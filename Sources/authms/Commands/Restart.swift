@@ -21,7 +21,9 @@ struct Restart: AsyncParsableCommand {
     @Option(help: "With --rolling: how many seconds a process stays ready before the next one is stopped.")
     var settle = 1
 
-    @Argument(help: "The processes, as `authms status` names them: identity, identity-2, postgres-identity …")
+    @Argument(
+        help: "The processes, as `authms status` names them: identity, identity-2, postgres-identity …",
+        completion: .custom { _, _, _ in ProcessName.all })
     var names: [String] = []
 
     func validate() throws {

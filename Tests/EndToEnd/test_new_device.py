@@ -1,0 +1,118 @@
+"""Who signs in with a device, or from a network, that they have not used before is told so by mail; others are not."""
+
+import psycopg
+
+from mailbox import mail, mails
+from second_factor import SecondFactorUser
+from tenancy import PASSWORD, make_tenant
+from test_throttle import device_token
+from waiting import until
+
+SUBJECT = "New sign-in"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile Safari/604.1"
+
+
+def login(http, account, user_agent, **more):
+    headers = {"User-Agent": user_agent, **more.pop("headers", {})}
+    body = {"identity": account.email, "password": account.password, **more}
+    answer = http.post("/identity/api/v1/auth/login", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def notices(suite, address):
+    return [found for found in mails(suite, address) if SUBJECT in found["subject"]]
+
+
+def settle(suite, http, address, **more):
+    """What was to be mailed until now has been: a later mail to the same address is there."""
+    seen = {found["id"] for found in mails(suite, address)}
+    answer = http.post("/identity/api/v1/auth/forgot-password", json={"identity": address, **more})
+    assert answer.status_code < 300, answer.text
+    until(
+        lambda: any(found["id"] not in seen and SUBJECT not in found["subject"] for found in mails(suite, address)),
+        seconds=20, every=0.2, saying="a later mail is there",
+    )  # fmt: skip
+
+
+def told(suite, account):
+    """Whether session has published that the device is new: how often."""
+    with psycopg.connect(suite.env()["SESSION_DATABASE_URL"]) as connection:
+        return connection.execute(
+            """
+            SELECT count(*) FROM (SELECT type, subject FROM outbox UNION ALL SELECT type, subject FROM stream_events) e
+            WHERE type = 'session.device.new' AND subject = %s
+            """,
+            (account.id,),
+        ).fetchone()[0]
+
+
+def test_the_first_device_is_no_news_and_each_further_one_is_once(suite, http, account):
+    login(http, account, FIREFOX)
+    login(http, account, FIREFOX.replace("140.0", "141.0"))
+    assert told(suite, account) == 0
+    login(http, account, SAFARI)
+    notice = mail(suite, account.email, SUBJECT)
+    assert "Safari on iPhone" in notice["text"] and "127.0.0.1" in notice["text"], notice["text"]
+    login(http, account, SAFARI)
+    login(http, account, FIREFOX)
+    assert told(suite, account) == 1
+    settle(suite, http, account.email)
+    assert len(notices(suite, account.email)) == 1
+
+
+def test_a_name_that_a_client_made_up_is_in_no_mail(suite, http, account):
+    login(http, account, FIREFOX)
+    login(http, account, "buy-at-evil.example/1.0")
+    assert "evil" not in mail(suite, account.email, SUBJECT)["text"]
+
+
+def test_a_device_that_shows_its_cookie_is_known_wherever_it_is_and_whatever_it_is_called(suite, http, account):
+    given = device_token(login(http, account, FIREFOX))
+    login(http, account, SAFARI, headers={"X-Device-Token": given})
+    assert told(suite, account) == 0
+    # One that was tampered with is worth nothing.
+    login(http, account, "other/1.0", headers={"X-Device-Token": given[:-4] + "AAAA"})
+    assert told(suite, account) == 1
+    mail(suite, account.email, SUBJECT)
+
+
+def test_the_second_half_of_a_login_says_it_the_password_alone_does_not(suite, make_account):
+    user = SecondFactorUser(make_account())
+    user.enable_totp()
+    # The cookie that the password alone buys vouches for nobody.
+    given = device_token(login(user.http, user.account, SAFARI))
+    answer = login(user.http, user.account, SAFARI, headers={"X-Device-Token": given}).json()["data"]
+    assert answer["requires_mfa"] and told(suite, user.account) == 0
+    body = {"challenge_token": answer["challenge_token"], "mfa_method": "totp", "code": user.app.code()}
+    done = user.http.post(
+        "/identity/api/v1/auth/mfa/verify-challenge", json=body, headers={"User-Agent": SAFARI}
+    )
+    assert done.status_code == 200, done.text
+    assert told(suite, user.account) == 1
+    mail(suite, user.account.email, SUBJECT)
+
+
+def test_a_tenant_may_do_without_these_mails_and_the_trail_has_it_all_the_same(suite, administrator):
+    tenant, owner = make_tenant(administrator)
+    assert tenant["new_device_mail"] is True
+    changed = owner.put(f"/admin/tenants/{tenant['id']}", json={"new_device_mail": False})
+    assert changed.status_code == 200 and changed.json()["data"]["new_device_mail"] is False, changed.text
+    body = {"identity": owner.email, "password": PASSWORD, "tenant_id": tenant["id"]}
+    answer = owner.http.post("/identity/api/v1/auth/login", json=body, headers={"User-Agent": SAFARI})
+    assert answer.status_code == 200, answer.text
+
+    def recorded():
+        logs = owner.call("GET", "/admin/audit/logs", service="audit", params={"action": "session.device.new"})
+        return logs.json().get("items")
+
+    (record,) = until(recorded, seconds=15, saying="the trail tells of the new device")
+    assert record["operator_id"] == owner.id and record["ip"] == "127.0.0.1"
+    settle(suite, owner.http, owner.email, tenant_id=tenant["id"])
+    assert not notices(suite, owner.email)
+    owner.put(f"/admin/tenants/{tenant['id']}", json={"new_device_mail": True})
+    answer = owner.http.post("/identity/api/v1/auth/login", json=body, headers={"User-Agent": FIREFOX})
+    assert answer.status_code == 200, answer.text
+    assert "Firefox on Linux" in mail(suite, owner.email, SUBJECT)["text"]
+    assert len(notices(suite, owner.email)) == 1

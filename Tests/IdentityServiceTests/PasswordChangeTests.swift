@@ -1,0 +1,99 @@
+import Contracts
+import Foundation
+import IdentityService
+import Logging
+import MicroMiddleware
+import Synchronization
+import Testing
+
+@Suite("Changing one's password and names")
+struct PasswordChangeTests {
+    let repository = InMemoryIdentityRepository()
+    let throttle = CountingThrottle(limit: 3)
+
+    @Test("Wrong guesses at the present password are counted under the session, and held up")
+    func guessing() async throws {
+        let identity = claims(of: try await register())
+        for _ in 0..<3 {
+            await #expect(throws: IdentityError.invalid("current_password", "is wrong")) {
+                _ = try await change(identity, from: "wrong horse")
+            }
+        }
+        await #expect(throws: IdentityError.throttled(retryAfter: .seconds(1))) {
+            _ = try await change(identity, from: "correct horse")
+        }
+        #expect(throttle.identities == ["session.\(identity.sessionID.text)"])
+    }
+
+    @Test("The right password wipes out what came before it")
+    func right() async throws {
+        let identity = claims(of: try await register())
+        _ = try? await change(identity, from: "wrong horse")
+        _ = try await change(identity, from: "correct horse")
+        #expect(throttle.failures == 0)
+    }
+
+    @Test("A username changes only soon after a sign-in, a name at any time")
+    func username() async throws {
+        let user = try await register()
+        let old = claims(of: user, signedInAt: Date() - AccessTokenClaims.freshness - 1)
+        let settings = AccountSettings(repository: repository)
+        await #expect(throws: IdentityError.reauthenticationNeeded) {
+            _ = try await settings.update(old, name: nil, username: "anna", origin: makeOrigin())
+        }
+        #expect(try await settings.update(old, name: "Ann", username: nil, origin: makeOrigin()).username == "ann")
+        let renamed = try await settings.update(claims(of: user), name: nil, username: "anna", origin: makeOrigin())
+        #expect(renamed.username == "anna")
+    }
+
+    private func change(_ identity: AccessTokenClaims, from current: String) async throws -> MintedAccessToken {
+        try await PasswordChange(
+            repository: repository, hasher: CountingHasher(), sessions: FakeSessions(), tokens: FakeTokens(),
+            throttle: throttle, logger: Logger(label: "test")
+        ).change(by: identity, from: current, to: "another horse", origin: makeOrigin())
+    }
+
+    private func register() async throws -> User {
+        try await Registration(repository: repository, hasher: CountingHasher()).register(
+            RegistrationForm(email: "ann@example.org", username: "ann", password: "correct horse"),
+            origin: makeOrigin())
+    }
+
+    private func claims(of user: User, signedInAt: Date = Date()) -> AccessTokenClaims {
+        AccessTokenClaims(
+            issuer: "test", audience: "test", subject: user.id, tenantID: user.tenantID, roles: ["member"],
+            sessionID: UUID(), tokenID: UUID(), issuedAt: Date(), expiresAt: Date() + 60, authenticatedAt: signedInAt,
+            methods: ["pwd"])
+    }
+}
+
+/// Lets nobody try any more after so many failures.
+final class CountingThrottle: Throttling {
+    private let limit: Int
+    private let state = Mutex((failures: 0, identities: Set<String>()))
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    var failures: Int { state.withLock { $0.failures } }
+    var identities: Set<String> { state.withLock { $0.identities } }
+
+    func admit(_ attempt: SignInAttempt, origin: RequestOrigin) throws -> Admission {
+        let isHeldUp = state.withLock { state in
+            state.identities.insert(attempt.identity)
+            return state.failures >= limit
+        }
+        guard !isHeldUp else { throw IdentityError.throttled(retryAfter: .seconds(1)) }
+        return .unthrottled
+    }
+
+    func failed(_ admission: Admission) -> Bool {
+        state.withLock { $0.failures += 1 }
+        return false
+    }
+
+    func succeeded(_ admission: Admission) {
+        state.withLock { $0.failures = 0 }
+    }
+}
