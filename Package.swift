@@ -179,7 +179,7 @@ let package = Package(
         // Tests: one target a library, and the suites that need all of it.
         .target(
             name: "TestSupport",
-            dependencies: ["LocalStack", "ConnectionKit", logging],
+            dependencies: ["LocalStack", "ConnectionKit", "Postgres", logging],
             path: "Tests/TestSupport", swiftSettings: houseRules),
         tests("ConnectionKit", ["ConnectionKit", logging]),
         tests("Postgres", ["Postgres", "ConnectionKit", lifecycle, logging]),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from contract import Contract
-from suite import Suite
+from suite import Suite, started
 from tenancy import Person
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -24,12 +24,8 @@ def repository():
 @pytest.fixture(scope="session")
 def suite():
     with tempfile.TemporaryDirectory(prefix="authms-e2e-") as home:
-        running = Suite(REPOSITORY, pathlib.Path(home))
-        try:
-            running.start()
+        with started(Suite(REPOSITORY, pathlib.Path(home))) as running:
             yield running
-        finally:
-            running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import time
 
 import pyotp
 
+from waiting import until
+
 PERIOD = 30
 
 
@@ -16,13 +18,14 @@ class Authenticator:
 
     def code(self):
         """A code that has not been shown yet; waits for the clock where it must."""
-        while True:
-            now = int(time.time()) // PERIOD
-            step = max(self.last + 1, now)
-            if step <= now + 1:
-                self.last = step
-                return self.totp.at(step * PERIOD)
-            time.sleep(0.2)
+        self.last = until(self.unused_step, seconds=2 * PERIOD, saying="the app may show another code")
+        return self.totp.at(self.last * PERIOD)
+
+    def unused_step(self):
+        """The first step without a shown code, or none as long as it is further ahead than the next."""
+        now = int(time.time()) // PERIOD
+        step = max(self.last + 1, now)
+        return step if step <= now + 1 else None
 
 
 class SecondFactorUser:

@@ -1,5 +1,6 @@
 """Starts, breaks and stops a private suite through the command line, as an operator would."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -26,6 +27,16 @@ def free_offset():
             continue
         return offset
     raise RuntimeError("no free range of ports")
+
+
+@contextlib.contextmanager
+def started(running):
+    """A suite while it runs."""
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
 
 
 class Suite:

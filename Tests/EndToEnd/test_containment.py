@@ -6,6 +6,8 @@ import time
 
 import httpx
 
+from waiting import until
+
 
 def test_many_reads_of_a_stalled_profile_database_do_not_slow_a_login(suite, make_account):
     account = make_account()
@@ -20,7 +22,7 @@ def test_many_reads_of_a_stalled_profile_database_do_not_slow_a_login(suite, mak
                 start = time.monotonic()
                 answer = http.get(f"/profile/api/v1/profiles/{account.id}", headers=bearer)
                 reads.append((answer.status_code, "retry-after" in answer.headers, time.monotonic() - start))
-                time.sleep(0.02)  # a client's own pace
+                stopping.wait(0.02)  # a client's own pace
 
     with httpx.Client(base_url=suite.gateway, timeout=15) as http:
         body = {"identity": account.email, "password": account.password}
@@ -35,7 +37,8 @@ def test_many_reads_of_a_stalled_profile_database_do_not_slow_a_login(suite, mak
             with concurrent.futures.ThreadPoolExecutor(40) as pool:
                 for _ in range(40):
                     pool.submit(read)
-                time.sleep(1)  # for the reads to pile up
+                # The first that is given up has waited its time: behind it the others have piled up.
+                until(lambda: any(read[0] == 503 for read in list(reads)), saying="the stall is felt")
                 logins = [login() for _ in range(20)]
                 stopping.set()
         finally:

@@ -9,7 +9,7 @@ import os
 import psycopg
 import pytest
 
-from suite import Suite
+from suite import Suite, started
 from waiting import until
 
 
@@ -18,12 +18,8 @@ def proxied(repository, tmp_path_factory):
     home = tmp_path_factory.mktemp("drill")
     for directory in [home, *list(home.parents)[:2]]:
         directory.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
-    running = Suite(repository, home, options=["--proxied"])
-    try:
-        running.start()
+    with started(Suite(repository, home, options=["--proxied"])) as running:
         yield running
-    finally:
-        running.stop()
 
 
 def test_the_short_drill_keeps_every_promise_and_loses_nothing(proxied, tmp_path):

@@ -51,7 +51,7 @@ class Load:
             answer = http.request(method, path, headers=headers, **options)
         except httpx.HTTPError:
             self.statuses["no answer"] += 1
-            time.sleep(0.05)
+            self.stopping.wait(0.05)
             return None
         self.statuses[answer.status_code] += 1
         if answer.status_code in (200, 201):
@@ -59,7 +59,7 @@ class Load:
                 self.acknowledged.add(request, action)
             return answer.json()["data"]
         if answer.status_code == 503:
-            time.sleep(0.1)
+            self.stopping.wait(0.1)
         if answer.status_code != 503 or "retry-after" not in answer.headers:
             self.failures.append(f"{method} {path}: {answer.status_code} {answer.text}")
         return None

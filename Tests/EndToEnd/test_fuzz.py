@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PASSWORD, REPOSITORY
 from fuzz import Fuzzer, administrator, member
-from suite import Suite
+from suite import Suite, started
 from waiting import until
 
 
@@ -18,12 +18,8 @@ from waiting import until
 def own_suite():
     """Its own: what is sent at random signs people out and changes what others rely on."""
     with tempfile.TemporaryDirectory(prefix="authms-fuzz-") as home:
-        running = Suite(REPOSITORY, pathlib.Path(home))
-        try:
-            running.start()
+        with started(Suite(REPOSITORY, pathlib.Path(home))) as running:
             yield running
-        finally:
-            running.stop()
 
 
 def with_a_password_of_their_own(suite):

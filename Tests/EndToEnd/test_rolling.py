@@ -18,7 +18,7 @@ import pytest
 
 from acknowledged import Acknowledged, streams_are_complete
 from conftest import PASSWORD, REPOSITORY
-from suite import Suite
+from suite import Suite, started
 from waiting import until
 
 SERVICES = ("identity", "profile", "session", "mfa", "audit", "gateway")
@@ -27,12 +27,8 @@ SERVICES = ("identity", "profile", "session", "mfa", "audit", "gateway")
 @pytest.fixture(scope="module")
 def pair():
     with tempfile.TemporaryDirectory(prefix="authms-e2e-") as home:
-        running = Suite(REPOSITORY, pathlib.Path(home), replicas=2)
-        try:
-            running.start()
+        with started(Suite(REPOSITORY, pathlib.Path(home), replicas=2)) as running:
             yield running
-        finally:
-            running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +99,7 @@ class Users:
             return None
         if not answer.is_success:
             self.failures.append((name, answer.status_code, answer.text))
-            time.sleep(0.05)
+            self.stopping.wait(0.05)
             return None
         self.answers[name] += 1
         data = answer.json().get("data") or {}
@@ -163,7 +159,9 @@ def everything_recorded_once(suite, users):
 def test_every_service_is_restarted_one_by_one_under_load_and_no_request_fails(pair, balanced):
     with Users(balanced) as users:
         done = pair.authms("restart", "--rolling", timeout=300)
-        time.sleep(1)  # the load goes on with all of them new
+        # The load goes on with all of them new.
+        refreshed = users.answers["refresh"]
+        until(lambda: users.answers["refresh"] > refreshed + 10, saying="the new ones answer")
     print(done.stdout, dict(users.answers))
     # It would have ended with 1 had a process ended with another code than 0, or after the 25 s that it has.
     restarted = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✔")]

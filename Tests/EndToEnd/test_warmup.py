@@ -9,14 +9,13 @@ import pathlib
 import subprocess
 import tempfile
 import threading
-import time
 
 import httpx
 import psycopg
 import pytest
 
 from conftest import PASSWORD, Account
-from suite import Suite
+from suite import Suite, started
 from waiting import until
 
 SHORT = {
@@ -28,13 +27,8 @@ SHORT = {
 @pytest.fixture(scope="module")
 def warm(repository):
     with tempfile.TemporaryDirectory(prefix="authms-warmup-") as home:
-        running = Suite(repository, pathlib.Path(home))
-        running.environment.update(SHORT)
-        try:
-            running.start()
+        with started(Suite(repository, pathlib.Path(home), **SHORT)) as running:
             yield running
-        finally:
-            running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +90,7 @@ class Users:
                 if turn % 20 == 0:
                     body = {"identity": account.email, "password": PASSWORD}
                     self.note("login", http.post("/identity/api/v1/auth/login", json=body))
-                time.sleep(0.02)
+                self.stopping.wait(0.02)
 
     def note(self, what, answer):
         code = answer.json().get("code") if answer.status_code != 200 else 0

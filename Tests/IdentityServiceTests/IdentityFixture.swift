@@ -56,14 +56,7 @@ enum IdentityStore: String, CaseIterable, Sendable {
     }
 
     static func makePostgres() async throws -> (PostgresClient, Tenancy) {
-        let url = try await TestPostgres.shared().createDatabase()
-        let client = PostgresClient(
-            configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        _ = try await PostgresMigrator(client).migrate(
-            try MigrationSet(directory: root.appending(path: "migrations/identity").path()),
-            deadline: .after(.seconds(30)))
+        let client = try await TestPostgres.migrated(for: "identity")
         let tenancy = Tenancy(
             repository: PostgresIdentityRepository(database: client),
             tenants: PostgresTenantRepository(database: client),

@@ -68,3 +68,17 @@ final class Journal: Sendable {
         let entry: String
     }
 }
+
+/// A log whose messages are noted in a journal.
+struct JournalLog: LogHandler {
+    let journal: Journal
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    func log(event: LogEvent) { journal.note("\(event.message)") }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+}

@@ -5,17 +5,8 @@ import Testing
 
 @Suite("Deadlines and cancellation")
 struct CancellationTests {
-    /// How many statements that contain `marker` run on the server, seen from outside of the driver.
-    private func running(_ marker: String) async throws -> String {
-        try await TestPostgres.shared().execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%\(marker)%' AND pid <> pg_backend_pid()"
-        ).filter(\.isNumber)
-    }
-
-    private func waitUntil(_ count: String, of marker: String) async throws {
-        try await eventually {
-            guard try await running(marker) == count else { throw NotYet() }
-        }
+    private func waitUntil(_ count: Int, of marker: String) async throws {
+        try await TestPostgres.shared().waitUntil(count, of: marker)
     }
 
     @Test("A cancelled 10 s query returns within 50 ms, ends on the server too, and leaves the pool whole")
@@ -28,7 +19,7 @@ struct CancellationTests {
                 let queries = (0..<4).map { _ in
                     Task { try await client.query("SELECT pg_sleep(10) /* cancellation */", deadline: .generous) }
                 }
-                try await waitUntil("4", of: "/* cancellation */")
+                try await waitUntil(4, of: "/* cancellation */")
                 let start = ContinuousClock.now
                 for query in queries { query.cancel() }
                 for query in queries {
@@ -36,7 +27,7 @@ struct CancellationTests {
                     #expect(error?.kind == .cancelled)
                 }
                 fastest = min(fastest, start.duration(to: .now))
-                try await waitUntil("0", of: "/* cancellation */")
+                try await waitUntil(0, of: "/* cancellation */")
             }
             #expect(fastest < .milliseconds(50))
             // Whole: as many connections as before, all at work at once.
@@ -76,7 +67,7 @@ struct CancellationTests {
             #expect(start.duration(to: .now) < .seconds(2))
             #expect(error?.kind == .deadlineExceeded)
             #expect(error?.isOutcomeUnknown == true)
-            try await waitUntil("0", of: "/* deadline */")
+            try await waitUntil(0, of: "/* deadline */")
             try await client.ping(deadline: .generous)
         }
     }
@@ -124,7 +115,7 @@ struct CancellationTests {
             let busy = (0..<2).map { _ in
                 Task { try await client.query("SELECT pg_sleep(10) /* exhaustion */", deadline: .generous) }
             }
-            try await waitUntil("2", of: "/* exhaustion */")
+            try await waitUntil(2, of: "/* exhaustion */")
             let start = ContinuousClock.now
             let error = await #expect(throws: PostgresError.self) { try await client.ping(deadline: .generous) }
             let waited = start.duration(to: .now)

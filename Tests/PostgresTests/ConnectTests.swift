@@ -80,8 +80,8 @@ struct ConnectTests {
             ).first
             #expect(try row?.decode("ssl") == true)
             #expect(try row?.decode("version") == "TLSv1.3")
-            let task = Task { try await client.query("SELECT pg_sleep(10)", deadline: .generous) }
-            try await Task.sleep(for: .milliseconds(100))
+            let task = Task { try await client.query("SELECT pg_sleep(10) /* tls */", deadline: .generous) }
+            try await server.waitUntil(1, of: "/* tls */")
             let start = ContinuousClock.now
             task.cancel()
             _ = await task.result

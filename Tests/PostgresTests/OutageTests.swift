@@ -132,8 +132,8 @@ struct OutageTests {
                 try await eventually { if client.isAvailable { throw NotYet() } }
                 try await server.restart()
                 try await eventually { if !client.isAvailable { throw NotYet() } }
-                let query = Task { try await client.query("SELECT pg_sleep(0.5)", deadline: .generous) }
-                try await Task.sleep(for: .milliseconds(100))
+                let query = Task { try await client.query("SELECT pg_sleep(2) /* shutdown */", deadline: .generous) }
+                try await server.waitUntil(1, of: "/* shutdown */")
                 await group.triggerGracefulShutdown()
                 try await running.value
                 _ = try await query.value

@@ -50,5 +50,17 @@ func eventually<Value>(
     }
 }
 
+extension TestPostgres {
+    /// Waits until so many statements that contain `marker` run on the server, seen from outside of the driver.
+    func waitUntil(_ count: Int, of marker: String) async throws {
+        try await eventually {
+            let running = try await execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%\(marker)%' AND pid <> pg_backend_pid()"
+            )
+            if running.filter(\.isNumber) != "\(count)" { throw NotYet() }
+        }
+    }
+}
+
 /// What a condition that `eventually` waits for throws while it does not hold.
 struct NotYet: Error {}

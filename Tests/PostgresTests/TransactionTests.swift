@@ -1,5 +1,6 @@
 import ConnectionKit
 import Postgres
+import TestSupport
 import Testing
 
 @Suite("Transactions")
@@ -88,10 +89,10 @@ struct TransactionTests {
             let task = Task {
                 try await client.withTransaction(deadline: .generous) { connection in
                     try await connection.query("INSERT INTO t VALUES (1)")
-                    try await connection.query("SELECT pg_sleep(10)")
+                    try await connection.query("SELECT pg_sleep(10) /* transaction */")
                 }
             }
-            try await Task.sleep(for: .milliseconds(100))
+            try await TestPostgres.shared().waitUntil(1, of: "/* transaction */")
             task.cancel()
             let error = await #expect(throws: PostgresError.self) { try await task.value }
             #expect(error?.kind == .cancelled)

@@ -1,7 +1,6 @@
 import ConnectionKit
 import Contracts
 import Foundation
-import Logging
 import MicroMiddleware
 import Postgres
 import ProfileService
@@ -20,14 +19,7 @@ enum ProfileStore: String, CaseIterable, Sendable {
 
     /// A migrated database of its own.
     static func database() async throws -> PostgresClient {
-        let url = try await TestPostgres.shared().createDatabase()
-        let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        _ = try await PostgresMigrator(client).migrate(
-            try MigrationSet(directory: root.appending(path: "migrations/profile").path()),
-            deadline: .after(.seconds(30)))
-        return client
+        try await TestPostgres.migrated(for: "profile")
     }
 }
 

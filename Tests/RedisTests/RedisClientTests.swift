@@ -23,6 +23,17 @@ func waitUntilAvailable(_ client: RedisClient, deadline: Deadline = .after(.seco
     }
 }
 
+/// Waits until the server holds back its answer to as many commands, such as `BLPOP`.
+func waitUntilBlocked(_ count: Int, on server: TestRedis, deadline: Deadline = .after(.seconds(10))) async throws {
+    let client = try makeClient(server)
+    while try await client.send("INFO", "clients", deadline: deadline).string?.contains("blocked_clients:\(count)\r")
+        != true
+    {
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    await client.close()
+}
+
 @Suite struct RedisClientTests {
     let soon = Deadline.after(.seconds(10))
 

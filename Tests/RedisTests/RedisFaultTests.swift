@@ -32,7 +32,7 @@ import Testing
         let client = try makeClient(server)
         try await client.ping(deadline: soon)
         let blocked = Task { try await client.send("BLPOP", "nothing", 0, deadline: soon) }
-        try await Task.sleep(for: .milliseconds(50))
+        try await waitUntilBlocked(1, on: server)
         await server.kill()
         let inFlight = await #expect(throws: RedisError.self) { _ = try await blocked.value }
         #expect(inFlight?.kind == .unavailable(outcomeUnknown: true))
@@ -136,10 +136,11 @@ import Testing
 
     @Test("Closing answers what is under way and refuses what comes later")
     func closing() async throws {
-        let client = try makeClient(try await .shared())
+        let server = try await TestRedis.shared()
+        let client = try makeClient(server)
         try await client.ping(deadline: soon)
-        async let answer = client.send("BLPOP", "nothing-here", "0.2", deadline: soon)
-        try await Task.sleep(for: .milliseconds(50))
+        async let answer = client.send("BLPOP", "nothing-here", "2", deadline: soon)
+        try await waitUntilBlocked(1, on: server)
         await client.close()
         #expect(try await answer.isNull)
         let refused = await #expect(throws: RedisError.self) { try await client.ping(deadline: soon) }

@@ -1,7 +1,6 @@
 import ConnectionKit
 import Contracts
 import Foundation
-import Logging
 import Postgres
 import SessionService
 import TestSupport
@@ -19,18 +18,7 @@ enum SessionStore: String, CaseIterable, Sendable {
 
     /// A migrated database of its own.
     static func database() async throws -> PostgresClient {
-        let url = try await TestPostgres.shared().createDatabase()
-        let client = PostgresClient(
-            configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
-        _ = try await PostgresMigrator(client).migrate(
-            try MigrationSet(directory: Self.migrations), deadline: .after(.seconds(30)))
-        return client
-    }
-
-    private static var migrations: String {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        return root.appending(path: "migrations/session").path()
+        try await TestPostgres.migrated(for: "session")
     }
 }
 

@@ -19,18 +19,8 @@ package struct GatewayApplication: Service {
 
     /// Runs until SIGTERM or SIGINT, then drains; a second signal ends the process at once.
     package func runUntilSignalled() async throws {
-        let group = try makeGroup()
-        let signals = TerminationSignals(
+        try await makeGroup().runUntilSignalled(
             timeout: try settings.value(.shutdownTimeout), logger: telemetry.logger)
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask {
-                await signals.first()
-                await group.triggerGracefulShutdown()
-            }
-            defer { tasks.cancelAll() }
-            try await group.run()
-        }
-        signals.finish()
     }
 
     private func makeGroup() throws -> ServiceGroup {

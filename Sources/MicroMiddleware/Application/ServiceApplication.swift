@@ -89,18 +89,8 @@ package struct ServiceApplication: Service {
     /// Runs until SIGTERM or SIGINT, then stops in order; a second signal ends the process at once.
     /// - Throws: As ``run()``.
     package func runUntilSignalled() async throws {
-        let group = try makeGroup()
-        let signals = TerminationSignals(
+        try await makeGroup().runUntilSignalled(
             timeout: try settings.value(.shutdownTimeout), logger: logger)
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask {
-                await signals.first()
-                await group.triggerGracefulShutdown()
-            }
-            defer { tasks.cancelAll() }
-            try await group.run()
-        }
-        signals.finish()
     }
 
     private func makeGroup() throws -> ServiceGroup {

@@ -67,7 +67,32 @@ extension JSONTree {
     }
 }
 
-extension JSONTree: Encodable {
+extension JSONTree: Codable {
+    /// What the JSON text says; nil when it is none.
+    package init?(json text: String) {
+        guard let tree = try? JSONDecoder().decode(JSONTree.self, from: Data(text.utf8)) else { return nil }
+        self = tree
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .bool(value)
+        } else if let value = try? container.decode(Int.self) {
+            self = .integer(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(String.self) {
+            self = .text(value)
+        } else if let elements = try? container.decode([JSONTree].self) {
+            self = .array(elements)
+        } else {
+            self = .object(try container.decode([String: JSONTree].self))
+        }
+    }
+
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {

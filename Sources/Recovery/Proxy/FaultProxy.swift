@@ -47,8 +47,7 @@ package actor FaultProxy {
         let before = connections.mode
         connections.set(mode)
         if mode == .refuse {
-            try? await listener?.close().get()
-            listener = nil
+            await closeListener()
         } else if listener == nil {
             try await listen()
         }
@@ -57,9 +56,15 @@ package actor FaultProxy {
 
     /// Closes the listener and resets every connection.
     package func stop() async {
-        try? await listener?.close().get()
-        listener = nil
+        await closeListener()
         connections.resetAll()
+    }
+
+    private func closeListener() async {
+        // Taken first: an order that comes while this one waits must not find a listener that is about to go.
+        let closing = listener
+        listener = nil
+        try? await closing?.close().get()
     }
 
     private func listen() async throws(LocalStackError) {
@@ -70,8 +75,9 @@ package actor FaultProxy {
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelOption(.autoRead, value: false)
+                .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture { ProxiedConnection.accept(channel, connections, target) }
+                    channel.eventLoop.makeCompletedFuture { try ProxiedConnection.accept(channel, connections, target) }
                 }
                 .bind(host: "127.0.0.1", port: link.port).get()
         } catch {
@@ -104,16 +110,5 @@ final class ProxiedConnections: Sendable {
 
     func resetAll() {
         for channel in state.withLock({ Array($0.channels.values) }) { channel.reset() }
-    }
-}
-
-extension Channel {
-    /// Closes with RST instead of FIN: the peer learns at once that what it sent may not have arrived.
-    func reset() {
-        if let options = self as? any SocketOptionProvider {
-            options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in self.close(promise: nil) }
-        } else {
-            close(promise: nil)
-        }
     }
 }

@@ -6,7 +6,10 @@ import Testing
 
 @Suite("A key ring that changes")
 struct KeyRingWatcherTests {
-    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    /// What the watcher has said.
+    private let journal = Journal()
+    private var logger: Logger { Logger(label: "test") { _ in JournalLog(journal: journal) } }
+    private static let refusal = "the changed keys cannot be used"
 
     /// Runs `body` while the watcher looks at the ring every ten milliseconds.
     private func watching(_ watcher: KeyRingWatcher, _ body: () async throws -> Void) async throws {
@@ -33,11 +36,11 @@ struct KeyRingWatcherTests {
             let ring = try KeyRing.verificationOnly(jwksFile: file)
             let watcher = KeyRingWatcher(ring: ring, jwksFile: file, interval: .milliseconds(10), logger: logger)
             try await watching(watcher) {
-                try second.jwks.write(to: URL(filePath: file))
+                try second.jwks.write(to: URL(filePath: file), options: .atomic)
                 try await wait { ring.keys.map(\.kid) == second.keys.filter { $0.use == .access }.map(\.kid) }
                 let inForce = ring.snapshot
-                try Data("{\"keys\":[]}".utf8).write(to: URL(filePath: file))
-                try await Task.sleep(for: .milliseconds(200))
+                try Data("{\"keys\":[]}".utf8).write(to: URL(filePath: file), options: .atomic)
+                try await journal.wait(for: Self.refusal)
                 #expect(ring.snapshot === inForce)
             }
         }
@@ -55,12 +58,13 @@ struct KeyRingWatcherTests {
             )
             try await watching(watcher) {
                 for bad in ["[", good.replacing("active", with: "retiring")] {
-                    try Data(bad.utf8).write(to: index)
-                    try await Task.sleep(for: .milliseconds(200))
+                    let refused = journal.count(of: Self.refusal)
+                    try Data(bad.utf8).write(to: index, options: .atomic)
+                    try await wait { journal.count(of: Self.refusal) > refused }
                     try ring.selfTest(uses: [.access, .refresh])
                 }
                 let renamed = good.replacing("\"es-", with: "\"renamed-")
-                try Data(renamed.utf8).write(to: index)
+                try Data(renamed.utf8).write(to: index, options: .atomic)
                 try await wait { ring.keys.contains { $0.kid.hasPrefix("renamed-") } }
             }
         }

@@ -45,7 +45,7 @@ struct AuditRecordView: Encodable, Sendable {
         try container.encode(record.ip, forKey: .ip)
         try container.encode(record.userAgent, forKey: .userAgent)
         try container.encode(record.requestID, forKey: .requestID)
-        try container.encode(JSONValue(text: record.metadata), forKey: .metadata)
+        try container.encode(JSONTree(json: record.metadata), forKey: .metadata)
         try container.encode(record.source, forKey: .source)
         try container.encode(record.sourcePosition, forKey: .sourcePosition)
         try container.encode(Hex.text(record.sourceHash), forKey: .sourceHash)
@@ -150,54 +150,6 @@ struct ChainView: Encodable, Sendable {
         isIntact = verification.fault == nil
         fault = verification.fault.map {
             Fault(kind: $0.kind, sequence: $0.sequence, recordID: $0.recordID?.text)
-        }
-    }
-}
-
-/// Any JSON, read in order to be written again as a part of something larger.
-indirect enum JSONValue: Codable, Sendable, Hashable {
-    case null
-    case bool(Bool)
-    case integer(Int64)
-    case number(Double)
-    case text(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
-
-    /// What the text says; null when it is no JSON.
-    init(text: String) {
-        self = (try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))) ?? .null
-    }
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .bool(value)
-        } else if let value = try? container.decode(Int64.self) {
-            self = .integer(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .text(value)
-        } else if let value = try? container.decode([JSONValue].self) {
-            self = .array(value)
-        } else {
-            self = .object(try container.decode([String: JSONValue].self))
-        }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        switch self {
-        case .null: try container.encodeNil()
-        case .bool(let value): try container.encode(value)
-        case .integer(let value): try container.encode(value)
-        case .number(let value): try container.encode(value)
-        case .text(let value): try container.encode(value)
-        case .array(let value): try container.encode(value)
-        case .object(let value): try container.encode(value)
         }
     }
 }
