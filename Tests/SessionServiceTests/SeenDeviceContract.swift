@@ -1,5 +1,6 @@
 import Contracts
 import Foundation
+import Logging
 import MicroMiddleware
 import Postgres
 import SessionService
