@@ -145,7 +145,7 @@ struct SearchPlanTests {
             FROM generate_series(0, \(count) - 1) AS n, LATERAL (
                 SELECT \(name)::text || '-' || lpad(n::text, 6, '0') || '@example.org' AS mail,
                     \(name)::text || '-' || lpad(n::text, 6, '0') AS login,
-                    '+49' || lpad((3000000000 + n)::text, 10, '0') AS phone) AS names
+                    '+49' || (CASE WHEN \(name)::text = 'user' THEN 3000000000 ELSE 4000000000 END + n) AS phone) AS names
             """, deadline: .after(.seconds(60)))
     }
 }

@@ -57,7 +57,8 @@ struct FaultProxyTests {
         // Loops are taken in turn: the listener gets the other one.
         let free = group.next()
         let slow = try #require(group.makeIterator().first { $0 !== free })
-        let stalling = slow.scheduleRepeatedTask(initialDelay: .zero, delay: .zero) { _ in
+        // A task that is due again at once would keep the loop from its sockets altogether.
+        let stalling = slow.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(2)) { _ in
             Thread.sleep(forTimeInterval: 0.02)
         }
         try await ProxyFixture.run(group: group) { proxy in

@@ -26,8 +26,9 @@ func waitUntilAvailable(_ client: RedisClient, deadline: Deadline = .after(.seco
 /// Waits until the server holds back its answer to as many commands, such as `BLPOP`.
 func waitUntilBlocked(_ count: Int, on server: TestRedis, deadline: Deadline = .after(.seconds(10))) async throws {
     let client = try makeClient(server)
-    while try await client.send("INFO", "clients", deadline: deadline).string?.contains("blocked_clients:\(count)\r")
-        != true
+    // CR LF is one character.
+    while try await client.send("INFO", "clients", deadline: deadline).string?.split(whereSeparator: \.isNewline)
+        .contains("blocked_clients:\(count)") != true
     {
         try await Task.sleep(for: .milliseconds(5))
     }

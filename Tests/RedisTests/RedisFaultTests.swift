@@ -139,7 +139,7 @@ import Testing
         let server = try await TestRedis.shared()
         let client = try makeClient(server)
         try await client.ping(deadline: soon)
-        async let answer = client.send("BLPOP", "nothing-here", "2", deadline: soon)
+        async let answer = client.send("BLPOP", "nothing-here", "1", deadline: soon)
         try await waitUntilBlocked(1, on: server)
         await client.close()
         #expect(try await answer.isNull)

@@ -1,6 +1,7 @@
 import ConnectionKit
 import Contracts
 import Foundation
+import MicroMiddleware
 import Postgres
 import SessionService
 import TestSupport
@@ -61,12 +62,13 @@ struct SessionPlanTests {
 
     private static func populated() async throws -> PostgresClient {
         let client = try await SessionStore.database()
+        let user = String(decoding: try StrictJSON.encode(Example.user()), as: UTF8.self)
         try await client.query(
             """
             INSERT INTO sessions (id, tenant_id, user_id, rotated_at, idle_expires_at, absolute_expires_at, auth_time, amr,
                 user_snapshot, device, ip, last_ip, created_at, revoked_at, revoked_reason)
             SELECT gen_random_uuid(), \(DefaultTenant.id), md5((n / 3)::text)::uuid, at, at + interval '30 days',
-                at + interval '90 days', at, '{pwd}', '{}', 'curl', '192.0.2.1', '192.0.2.1', at,
+                at + interval '90 days', at, '{pwd}', \(user)::jsonb, 'curl', '192.0.2.1', '192.0.2.1', at,
                 CASE WHEN n % 10 = 0 THEN at END, CASE WHEN n % 10 = 0 THEN 'logout' END
             FROM generate_series(0, 59999) AS n, LATERAL (SELECT now() - interval '1 second' * (60000 - n) AS at) AS times
             """, deadline: .after(.seconds(60)))
