@@ -13,7 +13,8 @@ package enum SessionError: Error, Sendable, Equatable {
     case sessionTaken
     /// The user has as many sessions as the tenant allows, and the tenant has none of them end for a new one.
     case limitReached
-    /// The request may have waited while this process was stopped, or this process may not have been told yet of what it
-    /// left without an answer: so it is not acted on.
+    /// The request may have waited while this process was stopped: so it is not acted on, and another may be asked.
     case stalled
+    /// This process may not have been told yet of what it left without an answer: so it does not judge the token.
+    case undecided
 }

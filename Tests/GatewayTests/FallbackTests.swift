@@ -7,11 +7,12 @@ import Testing
 struct FallbackTests {
     private static let routes = """
         services: [identity, session, profile, mfa, audit]
-        public: [{service: session, path: /**}]
+        public: [{service: session, path: /**}, {service: profile, path: /**}]
         overrides:
           - {service: session, path: /stall, to: session, fallback: identity, fallback_path: /second, fallback_after_ms: 200}
           - {service: session, path: /hangup, to: session, fallback: identity, fallback_path: /second}
           - {service: session, path: /busy, to: session, fallback: identity, fallback_path: /second}
+          - {service: session, path: /declined, to: session, fallback: identity, fallback_path: /second}
           - {service: session, path: /both/stall, to: session, fallback: profile, fallback_path: /hangup, fallback_after_ms: 200}
         limits: []
         """
@@ -69,8 +70,20 @@ struct FallbackTests {
         }
     }
 
+    @Test("Whoever says that nothing was done for a request has another asked, and that is told nobody")
+    func declined() async throws {
+        try await Self.run { gateway in
+            let answer = try await gateway.exchange(Self.post("/session/api/v1/declined", bytes: 7))
+            #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("POST /api/v1/second"))
+            #expect(answer.contains("body-bytes: 7"))
+            // Where nobody else can be asked it is a 503 like any other.
+            let alone = try await gateway.exchange(Self.post("/profile/api/v1/declined", bytes: 7))
+            #expect(alone.hasPrefix("HTTP/1.1 503") && !alone.lowercased().contains("not-acted-on"))
+        }
+    }
+
     @Test(
-        "Whatever a service answers stands; a body too large to keep goes to one service only; two failures are a 503")
+        "Whatever else a service answers stands; a body too large to keep goes to one service only; two failures are a 503")
     func bounds() async throws {
         try await Self.run { gateway in
             let busy = try await gateway.exchange(Self.post("/session/api/v1/busy", bytes: 3))

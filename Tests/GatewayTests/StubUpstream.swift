@@ -7,7 +7,8 @@ import Synchronization
 ///
 /// What it does depends on the last segment of the path: `…/stall` never answers, `…/cut` breaks off in mid-response,
 /// `…/hangup` closes instead of answering, `…/stale` answers and closes without saying so, `…/chunked` answers without a
-/// length, `…/large` sends eight megabytes, `…/busy` answers 503, `…/slow` answers after 300 milliseconds.
+/// length, `…/large` sends eight megabytes, `…/busy` answers 503, `…/declined` too and that it has not acted on the request,
+/// `…/slow` answers after 300 milliseconds.
 struct StubUpstream: Sendable {
     let channel: any Channel
     let seen: SeenRequests
@@ -152,10 +153,12 @@ private final class StubHandler: ChannelInboundHandler {
     private func write(
         _ head: HTTPRequestHead, _ headers: HTTPHeaders, _ body: [ByteBuffer], _ context: ChannelHandlerContext
     ) {
-        let isBusy = head.uri.hasSuffix("/busy") || (head.uri == "/readyz" && seen.isUnready)
+        let isDeclined = head.uri.hasSuffix("/declined")
+        let isBusy = isDeclined || head.uri.hasSuffix("/busy") || (head.uri == "/readyz" && seen.isUnready)
         let status: HTTPResponseStatus = isBusy ? .serviceUnavailable : .ok
         var headers = headers
         if isBusy { headers.add(name: "Retry-After", value: "17") }
+        if isDeclined { headers.add(name: "X-Request-Not-Acted-On", value: "1") }
         let response = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(wrapOutboundOut(.head(response)), promise: nil)
         if head.method != .HEAD {

@@ -80,11 +80,20 @@ enum HeaderRules {
         case 16 where Ascii.equalIgnoringCase(name, "proxy-connection"): .drop
         case 17 where Ascii.equalIgnoringCase(name, "transfer-encoding"): .drop
         case 18 where Ascii.equalIgnoringCase(name, "proxy-authenticate"): .drop
-        case 22 where Ascii.equalIgnoringCase(name, "x-content-type-options"): .drop
+        case 22
+        where Ascii.equalIgnoringCase(name, "x-content-type-options") || Ascii.equalIgnoringCase(name, notActedOn): .drop
         case 25 where Ascii.equalIgnoringCase(name, "strict-transport-security"): .drop
         case 22... where Ascii.hasPrefixIgnoringCase(name, "access-control-"): .drop
         default: .forward
         }
+    }
+
+    /// On a 503: the service has done nothing for the request, nor will.
+    private static let notActedOn: StaticString = "x-request-not-acted-on"
+
+    /// Whether a response says that.
+    static func isNotActedOn(_ head: HTTPResponseHead) -> Bool {
+        head.status == .serviceUnavailable && head.headers.contains(name: "\(notActedOn)")
     }
 
     /// Removes the fields that a `Connection` header nominates as meant for this hop alone.

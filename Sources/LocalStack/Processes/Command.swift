@@ -57,7 +57,8 @@ package enum Command {
     ) async throws(LocalStackError) -> String {
         let outcome = try await run(specification, input: input, deadline: deadline)
         guard outcome.exit.isSuccess else {
-            let words = (outcome.errors + outcome.output)
+            // The reason comes on standard error, whatever was said before it.
+            let words = outcome.output + outcome.errors
             throw LocalStackError(
                 Diagnosis.kind(of: words),
                 "\(specification.name) \(outcome.exit): \(Diagnosis.lastWords(words, lines: 3))")

@@ -11,10 +11,14 @@ package struct APIError: Error, Sendable, HTTPResponseError {
     package let violations: [Violation]
     /// When to try again; rendered as `Retry-After`, in whole seconds, at least one.
     package let retryAfter: Duration?
+    /// Whether nothing was done for the request, nor will be, so that the gateway may ask another service where there is one.
+    package let isNotActedOn: Bool
 
     package init(
-        _ code: ErrorCode, _ message: String? = nil, violations: [Violation] = [], retryAfter: Duration? = nil
+        _ code: ErrorCode, _ message: String? = nil, violations: [Violation] = [], retryAfter: Duration? = nil,
+        isNotActedOn: Bool = false
     ) {
+        self.isNotActedOn = isNotActedOn
         self.code = code
         self.message = message ?? code.message
         self.violations = violations
@@ -43,6 +47,7 @@ package struct APIError: Error, Sendable, HTTPResponseError {
         if let retryAfter {
             headers[.retryAfter] = String(max(1, retryAfter.components.seconds))
         }
+        if isNotActedOn { headers[.requestNotActedOn] = "1" }
         if code.status == 401 {
             headers[.wwwAuthenticate] = "Bearer"
         }

@@ -11,6 +11,9 @@ extension HTTPField.Name {
     /// `Bearer` and the credential of the calling service.
     package static let internalCredential = known("x-internal-authorization")
 
+    /// On a 503: nothing was done for the request, nor will be; another service may be asked in this one's stead.
+    package static let requestNotActedOn = known("x-request-not-acted-on")
+
     private static func known(_ name: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is not a header name") }
         return name

@@ -21,8 +21,8 @@ package struct DeadLetterDesk: Sendable {
     /// The most dead letters of a queue that are looked at.
     package static let scanLimit = 10_000
 
-    /// The queues whose dead letters are ours.
-    package static let queues = [EventTopology.auditQueue, EventTopology.sessionQueue]
+    /// The queues whose dead letters are ours: all that a service of the suite consumes.
+    package static let queues = EventTopology.consumedQueues.map(\.name)
 
     /// Where messages lie that wait for somebody, each under the name that it is shown by.
     package static let piles: [(name: String, queue: String)] =

@@ -50,7 +50,7 @@ package struct Reckoner: Sendable {
             let since = (part.map(\.acknowledgedAt).min() ?? .distantPast).addingTimeInterval(-60)
             let rows = try await database.query(
                 """
-                SELECT action, coalesce(request_id, '') AS request_id, target_id, recorded_at FROM audit_records
+                SELECT action, coalesce(request_id, '') AS request_id, target_id, message, recorded_at FROM audit_records
                 WHERE occurred_at > \(since) AND (request_id = ANY(\(keys))
                     OR action = \(Reckoning.signedOut) AND target_id = ANY(\(keys)))
                 """, deadline: deadline)
@@ -61,14 +61,15 @@ package struct Reckoner: Sendable {
                     continue
                 }
                 let key = try row.decode(String.self, action == Reckoning.signedOut ? "target_id" : "request_id")
+                if try row.decode(String?.self, "message") == Reckoning.regained { undone[key, default: 0] += 1 }
                 let at = try row.decode(Date.self, "recorded_at")
                 found["\(action) \(key)", default: Recorded()].count += 1
                 let earliest = found["\(action) \(key)"]?.at ?? at
                 found["\(action) \(key)"]?.at = min(earliest, at)
             }
         }
-        // An exchange whose answer was lost is taken back, and done again under the same id; or its owner had the answer after
-        // all, before it was taken back.
+        // An exchange whose answer was lost is taken back, and done again under the same id, or its owner had the answer after
+        // all, before it was taken back; or it stands, and another under the same id gives its owner the successor.
         for (key, times) in undone {
             let name = "\(Reckoning.refreshed) \(key)"
             if let record = found[name] { found[name]?.count = max(1, record.count - times) }

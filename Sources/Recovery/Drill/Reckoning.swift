@@ -6,6 +6,8 @@ package struct Reckoning: Sendable, Codable {
     static let signedOut = "session.revoked"
     static let refreshed = "session.refreshed"
     static let undone = "session.rotation.undone"
+    /// Of an exchange by a token that a fallback had given back: the one before stood, and nobody had its answer.
+    static let regained = "given_back_by_fallback"
     /// How many examples of what is wrong are kept.
     private static let examples = 20
 

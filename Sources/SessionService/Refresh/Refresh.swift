@@ -42,8 +42,8 @@ package struct Refresh: Sendable {
     }
 
     /// - Throws: ``SessionError/refreshTokenInvalid``, ``SessionError/refreshTokenReused``,
-    ///   ``SessionError/sessionRevoked``, ``SessionError/stalled``; `PostgresError` when the database is down and neither this
-    ///   process nor the token knows enough of the session.
+    ///   ``SessionError/sessionRevoked``, ``SessionError/stalled``, ``SessionError/undecided``; `PostgresError` when the database
+    ///   is down and neither this process nor the token knows enough of the session.
     package func refresh(_ text: String, actor: SessionActor, deadline: Deadline) async throws -> SignInAnswer {
         let token = try codec.decode(text)
         // Whoever sent it has an answer from elsewhere by now, and keeps the token that a rotation would use up.
@@ -78,7 +78,7 @@ package struct Refresh: Sendable {
         case .reused(let revocations):
             announcer.announce(revocations)
             throw SessionError.refreshTokenReused
-        case .undecided: throw SessionError.stalled
+        case .undecided: throw SessionError.undecided
         case .revoked: throw SessionError.sessionRevoked
         case .expired, .unknown: throw SessionError.refreshTokenInvalid
         }

@@ -38,8 +38,12 @@ enum AdminPath {
         return (components.string ?? path).replacing("+", with: "%2B")
     }
 
-    /// A name as one segment of a path.
+    /// A name as one segment of a path. What RFC 3986 (2.3) calls unreserved stays as it is: the gateway refuses a path that
+    /// could be written in another way.
     static func segment(_ name: String) -> String {
-        name.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? name
+        name.addingPercentEncoding(withAllowedCharacters: unreserved) ?? name
     }
+
+    private static let unreserved = CharacterSet(
+        charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 }
