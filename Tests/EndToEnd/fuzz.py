@@ -40,7 +40,8 @@ class Actor:
 def member(gateway):
     def make():
         account = {"email": f"fuzz-{secrets.token_hex(8)}@example.org", "password": "correct horse battery staple"}
-        httpx.post(f"{gateway}/identity/api/v1/auth/register", json=account, timeout=15).raise_for_status()
+        made = httpx.post(f"{gateway}/identity/api/v1/auth/register", json=account, timeout=15)
+        assert made.status_code == 201, (made.status_code, made.text)
         login = {"identity": account["email"], "password": account["password"]}
         answer = httpx.post(f"{gateway}/identity/api/v1/auth/login", json=login, timeout=15)
         return answer.raise_for_status().json()["data"]["access_token"]

@@ -9,12 +9,18 @@ import Foundation
 /// The few things that the stack does with files, with sentences for what goes wrong.
 package enum Files {
     /// Makes a directory and those above it; one that is there keeps its contents and gets the permissions.
+    ///
+    /// Each has its permissions from the moment it is there: several servers make theirs at once under the same one, and look
+    /// at who may pass it.
     package static func makeDirectory(_ path: String, permissions: Int = 0o700) throws(LocalStackError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: permissions])
-        } catch {
-            throw storage("make the directory", path, error)
+        var missing: [String] = []
+        var next = URL(filePath: path).standardizedFileURL
+        while !exists(next.path(percentEncoded: false)), next.pathComponents.count > 1 {
+            missing.append(next.path(percentEncoded: false))
+            next.deleteLastPathComponent()
+        }
+        for directory in missing.reversed() where mkdir(directory, mode_t(permissions)) != 0 && errno != EEXIST {
+            throw failure("make the directory", path)
         }
         guard chmod(path, mode_t(permissions)) == 0 else {
             throw LocalStackError(.storage, "The directory \(path) is not ours: \(String(cString: strerror(errno))).")
