@@ -35,6 +35,8 @@ CONTRACT = {
 }
 # Without these the audit trail may be late; without any other it goes on.
 AUDIT_LATE = {"postgres-audit", "audit", "rabbitmq"}
+# Without these no profile is changed; without any other it is.
+PROFILE_GONE = {"postgres-profile", "profile"}
 HOW = {"stopped": ("stop", "start"), "stalled": ("pause", "continue")}
 # Of two at once a cell is the worse of the two. Identity and session both away leave nobody to sign a token.
 PAIRS = [
@@ -171,6 +173,11 @@ def without(causes, how, suite, http, make_account):
             registered.append(answer.json()["data"]["user_id"])
         return answer
 
+    def profile():
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        return http.put(f"/profile/api/v1/profiles/{account.id}", json={"nickname": f"n{next(numbers)}"}, headers=bearer)
+
+    promised_profile = REFUSED if PROFILE_GONE & set(causes) else WORKS
     breaks, mends = HOW[how]
     broken = []
     try:
@@ -180,6 +187,8 @@ def without(causes, how, suite, http, make_account):
         # The first calls may find connections that died a moment ago: two seconds to notice are allowed.
         if promised_login == REFUSED:
             until(lambda: login().status_code == 503, seconds=2.5, saying="login degrades")
+        if promised_profile == REFUSED:
+            until(lambda: profile().status_code == 503, seconds=2.5, saying="the profile degrades")
         assert http.get("/.well-known/jwks.json").status_code == 200
         # A service that the cause leaves alone accepts the token, without asking anybody
         path = "/audit/api/v1/auth/me/audit-logs" if not AUDIT_LATE & set(causes) else "/identity/api/v1/auth/me"
@@ -202,6 +211,7 @@ def without(causes, how, suite, http, make_account):
                 data = answer.json()["data"]
                 assert data["access_token"] and not data.get("refresh_token")
             check(promised_register, register, f"register without {name}")
+            check(promised_profile, profile, f"profile without {name}")
         answer = check(promised_factor, careful.password, f"login with a second factor without {name}")
         if promised_factor != REFUSED:
             token = answer.json()["data"]["challenge_token"]
@@ -216,5 +226,6 @@ def without(causes, how, suite, http, make_account):
     heals(login, "login")
     # With the token that the outage left them: no session is lost, and none is taken for stolen.
     heals(refresh, "refresh")
+    until(lambda: profile().status_code == 200, seconds=15, saying="profiles heal")
     audited_once(suite, registered, seconds=20)
     until(suite.is_ready, seconds=30, saying="the suite is healthy again")
