@@ -68,12 +68,27 @@ def test_every_call_is_in_the_documents():
     assert {one for one in named | short if shape(one) not in known} == set()
 
 
-def test_every_setting_is_one_of_the_program():
-    sources = "\n".join(path.read_text() for path in sorted((ROOT / "Sources").rglob("*.swift")))
+def test_every_setting_is_in_the_reference_with_type_and_meaning(suite):
+    reference = suite.authms("config", "reference").stdout
+    rows = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in reference.splitlines() if line.startswith("| `")]
+    assert len(rows) > 50 and all(len(row) == 5 and all(row) for row in rows)
     groups = "smtp|mail|messaging|http|warmup|cache"
     named = set(re.findall(rf"`((?:{groups})\.[a-z_]+)`", PAGE))
-    assert {"smtp.url", "messaging.retry_delays"} <= named
-    assert [name for name in named if f'"{name}"' not in sources] == []
+    assert {"smtp.url", "mail.from", "messaging.retry_delays"} <= named
+    assert named <= {row[0].strip("`") for row in rows}
+    variables = {"PASSWORD_PEPPER_PREVIOUS", "MFA_ENCRYPTION_KEY_PREVIOUS", "WEBAUTHN_RP_ID", "AUDIT_RETENTION_MONTHS",
+        "GATEWAY_TLS_CERTIFICATE_FILE", "GATEWAY_TLS_PRIVATE_KEY_FILE", "SESSION_IDLE_TIMEOUT", "SECRETS_DIRECTORY"}  # fmt: skip
+    assert {name for name in variables if name not in PAGE} == set()
+    assert variables <= {row[1].strip("`") for row in rows}
+
+
+def test_a_c_library_is_imported_by_one_module_alone():
+    importers = {}
+    for path in (ROOT / "Sources").glob("*/**/*.swift"):
+        for name in re.findall(r"^(?:\w+ )?import (C[A-Z]\w+)$", path.read_text(), re.MULTILINE):
+            if (ROOT / "Sources" / name).is_dir():
+                importers.setdefault(name, set()).add(path.relative_to(ROOT).parts[1])
+    assert len(importers) >= 8 and [name for name, modules in importers.items() if len(modules) > 1] == []
 
 
 def test_the_table_of_what_works_is_the_one_that_is_tried():
