@@ -5,7 +5,7 @@ import re
 
 from ruamel.yaml import YAML
 
-from test_degraded import CONTRACT, REFUSED, SHORT, TOKEN_ONLY, WORKS
+from test_degraded import CONTRACT, PROFILE_GONE, REFUSED, SHORT, TOKEN_ONLY, WORKS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "README.md").read_text()
@@ -105,4 +105,7 @@ def test_the_table_of_what_works_is_the_one_that_is_tried():
         for column, promise in zip(columns, CONTRACT[cause.group(1)]):
             said = row[column] if row[column] != "same" else row[column - 1]
             assert said.startswith(begins[promise]), f"{row[0]}, {head[column]}: {said}"
+        if "profile" in head:
+            promise = REFUSED if cause.group(1) in PROFILE_GONE else WORKS
+            assert row[head.index("profile")].startswith(begins[promise]), f"{row[0]}, profile"
     assert tried == 7
