@@ -14,13 +14,17 @@ struct ServiceClientTests {
     final class Script: Sendable {
         private let codes: Mutex<[ErrorCode]>
         let journal = Journal()
+        private let isNotActedOn: Bool
 
-        init(_ codes: [ErrorCode] = []) { self.codes = Mutex(codes) }
+        init(_ codes: [ErrorCode] = [], isNotActedOn: Bool = false) {
+            self.codes = Mutex(codes)
+            self.isNotActedOn = isNotActedOn
+        }
 
         func next() throws {
             journal.note("request")
             let code = codes.withLock { $0.isEmpty ? nil : $0.removeFirst() }
-            if let code { throw APIError(code) }
+            if let code { throw APIError(code, isNotActedOn: isNotActedOn) }
         }
     }
 
@@ -95,6 +99,20 @@ struct ServiceClientTests {
             #expect(error?.isUnavailable == false)
             #expect(script.journal.all.count == 1)
             #expect(client.isAvailable)
+        }
+    }
+
+    @Test("A target that says it has not acted on the request counts as one that gave no answer")
+    func notActedOn() async throws {
+        for (isNotActedOn, isWithoutAnswer) in [(true, true), (false, false)] {
+            let script = Script([.dependencyUnavailable], isNotActedOn: isNotActedOn)
+            try await withStub(script) { client in
+                let error = await #expect(throws: ServiceCallError.self) {
+                    try await client.post("/internal/echo", body: ["a": 1], as: NoAnswer.self, scope: scope())
+                }
+                #expect(error?.isUnavailable == true && error?.isWithoutAnswer == isWithoutAnswer)
+                #expect(script.journal.all.count == 1)
+            }
         }
     }
 

@@ -2,7 +2,7 @@ internal import Contracts
 
 /// A call that did not give what it was made for.
 package enum ServiceCallError: Error, Sendable {
-    /// No answer: refused, broken, or the breaker is open. Whether the target has acted is unknown when `mayHaveActed`.
+    /// No answer: refused, broken, or the breaker is open; or it said that it has not acted on the request. Whether the target has acted is unknown when `mayHaveActed`.
     case unavailable(target: String, mayHaveActed: Bool)
     /// Not called: as many calls to the target as may be are under way.
     case overloaded(target: String)

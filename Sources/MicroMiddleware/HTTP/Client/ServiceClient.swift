@@ -136,6 +136,7 @@ package final class ServiceClient: Sendable {
             throw error
         }
         giveBack(replica, .answered(isLastOnConnection: answer.isLastOnConnection))
+        guard !answer.isNotActedOn else { throw .unavailable(target: target, mayHaveActed: false) }
         guard (200..<300).contains(answer.status) else {
             throw .rejected(
                 target: target, status: answer.status,

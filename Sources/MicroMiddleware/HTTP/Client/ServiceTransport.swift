@@ -21,6 +21,8 @@ enum ServiceTransport {
         let body: [UInt8]
         /// Whether the service closes the connection after it.
         let isLastOnConnection: Bool
+        /// Whether the service says that it has not acted on the request, nor will.
+        let isNotActedOn: Bool
     }
 
     /// One for the process, like the event loops that it runs on; it lives as long as they do. A connection that cannot
@@ -56,7 +58,9 @@ enum ServiceTransport {
             let body = try await response.body.collect(upTo: maximumAnswerBytes)
             return Answer(
                 status: Int(response.status.code), body: Array(body.readableBytesView),
-                isLastOnConnection: response.headers[canonicalForm: "connection"].contains("close"))
+                isLastOnConnection: response.headers[canonicalForm: "connection"].contains("close"),
+                isNotActedOn: response.status == .serviceUnavailable
+                    && response.headers.contains(name: HTTPField.Name.requestNotActedOn.canonicalName))
         } catch {
             throw map(error, target: target)
         }
