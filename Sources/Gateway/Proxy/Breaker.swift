@@ -3,7 +3,9 @@ package import NIOCore
 /// A circuit breaker for one upstream on one event loop: a pure state machine, told the time.
 ///
 /// After `threshold` failures in a row it refuses at once; after a pause it lets a single trial through, and the
-/// trial's outcome closes it or opens it for twice as long, up to `maximumPause`.
+/// trial's outcome closes it or opens it for twice as long, up to `maximumPause`. Where nobody asked for long after the pause
+/// (``staleness``), everybody is let through and the next failure opens it again: what it knows is out of date, and those who
+/// come while a trial is under way would be refused by a service that has long been back.
 package struct Breaker: Sendable {
     private enum State {
         case closed(failures: Int)
@@ -14,6 +16,8 @@ package struct Breaker: Sendable {
     package static let threshold = 3
     package static let firstPause = TimeAmount.milliseconds(250)
     package static let maximumPause = TimeAmount.seconds(2)
+    /// So long after a pause an open breaker says nothing any more.
+    package static let staleness = TimeAmount.seconds(1)
     /// A trial that never reported is forgotten after this long.
     package static let trialTimeout = TimeAmount.seconds(15)
 
@@ -41,7 +45,9 @@ package struct Breaker: Sendable {
         case .closed: return true
         case .open(let until, let pause):
             guard now >= until else { return false }
-            state = .trial(since: now, pause: pause)
+            state =
+                now - until >= Self.staleness
+                ? .closed(failures: Self.threshold - 1) : .trial(since: now, pause: pause)
             return true
         case .trial(let since, let pause):
             guard now - since > Self.trialTimeout else { return false }
