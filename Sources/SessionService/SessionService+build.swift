@@ -73,6 +73,7 @@ package func buildSessionService(
         beforeListening: {
             await seeding.waitUntilSeeded(atMost: .seconds(2))
             await warmup.controller.waitUntilKnown(atMost: .seconds(2))
+            rules.refresh.isToldFrom.listens(from: Date())
         })
 }
 
@@ -116,9 +117,11 @@ struct SessionRules {
         opening = Opening(
             repository: repository, codec: codec, lifetime: lifetime, recent: recent, announcer: announcer,
             onOpened: { await sessions.opened($0) })
+        let isToldFrom = ToldMoment()
+        isToldFrom.listens(from: Date())
         refresh = Refresh(
             repository: repository, codec: codec, tokens: tokens, lifetime: lifetime, recent: recent,
-            announcer: announcer, stall: stall, isToldFrom: Date() + Refresh.telling)
+            announcer: announcer, stall: stall, isToldFrom: isToldFrom)
         signOut = SignOut(repository: repository, codec: codec, lifetime: lifetime, announcer: announcer)
         deviceTrust = DeviceTrust(repository: repository)
         inspection = TokenInspection(

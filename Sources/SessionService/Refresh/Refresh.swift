@@ -3,6 +3,7 @@ package import Contracts
 package import Foundation
 package import MicroMiddleware
 import Postgres
+import Synchronization
 
 /// Exchanging a refresh token for a new pair.
 ///
@@ -21,13 +22,13 @@ package struct Refresh: Sendable {
     /// Tells whether a request may have waited while this process was stopped.
     let stall: StallDetector
     /// From when on this process has been told of the refreshes that the one before it left without an answer.
-    let isToldFrom: Date
+    let isToldFrom: ToldMoment
     let now: @Sendable () -> Date
 
     package init(
         repository: any SessionRepository, codec: RefreshTokenCodec, tokens: any AccessTokenMinting,
         lifetime: SessionLifetime, recent: RecentSessions, announcer: RevocationAnnouncer,
-        stall: StallDetector, isToldFrom: Date = .distantPast, now: @escaping @Sendable () -> Date = { Date() }
+        stall: StallDetector, isToldFrom: ToldMoment = ToldMoment(), now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.repository = repository
         self.codec = codec
@@ -58,7 +59,7 @@ package struct Refresh: Sendable {
                 try await repository.takeBack(claim, rotated: moments, actor: actor, deadline: deadline.forStatement)
             }
             var judged = claim
-            judged.isEarly = now < isToldFrom
+            judged.isEarly = now < isToldFrom.date
             result = try await repository.refresh(
                 judged, lifetime: lifetime, now: now, actor: actor, deadline: deadline.forStatement)
             // The gateway goes to identity after a second, and then the owner holds what they sent.
@@ -86,9 +87,6 @@ package struct Refresh: Sendable {
 
     /// An answer that takes longer may have come too late for whoever asked.
     private static let promptness = Duration.milliseconds(500)
-    /// Within this time of this service's start identity has told it of the refreshes that it left without an answer.
-    package static let telling: TimeInterval = 5
-
     private func answer(_ session: Session, claimsReadAt: Date) throws -> SignInAnswer {
         var grant = AccessTokenGrant(session)
         grant.claimsReadAt = claimsReadAt
@@ -123,6 +121,26 @@ package struct Refresh: Sendable {
                 }
             }
         }
+    }
+}
+
+/// From when on identity has told this process of the refreshes that the one before it left without an answer: some seconds
+/// after it began to listen. What comes before that, migrations and the like, takes as long as it takes.
+package final class ToldMoment: Sendable {
+    /// Within this time of when the service can be asked again identity has told it.
+    private static let telling: TimeInterval = 5
+
+    private let moment: Mutex<Date>
+
+    package init(_ date: Date = .distantPast) {
+        moment = Mutex(date)
+    }
+
+    var date: Date { moment.withLock { $0 } }
+
+    /// Notes that this process takes requests from now on.
+    package func listens(from now: Date) {
+        moment.withLock { $0 = now + Self.telling }
     }
 }
 
