@@ -11,12 +11,15 @@ import Testing
 struct UnansweredRefreshTests {
     /// Session, away or not, and what it was told.
     private final class Listener: RefreshSettling {
-        private let state = Mutex((isAway: false, told: [UnansweredRefresh]()))
+        private let state = Mutex((isAway: false, told: [UnansweredRefresh](), most: Int.max))
         var told: [UnansweredRefresh] { state.withLock { $0.told } }
         func goAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
 
+        func takeAtMost(_ count: Int) { state.withLock { $0.most = count } }
+
         func settle(_ notice: UnansweredRefreshNotice, scope: RequestScope) throws {
             try state.withLock { state in
+                if notice.refreshes.count > state.most { throw ServiceCallError.deadlineExceeded(target: "session") }
                 if state.isAway { throw ServiceCallError.unavailable(target: "session", mayHaveActed: false) }
                 state.told += notice.refreshes
             }
@@ -86,6 +89,16 @@ struct UnansweredRefreshTests {
         #expect(await queue(store, at: 0).note(refresh(20, of: session), event: nil, scope: scope) == [start])
         #expect(
             await queue(store, at: 0).note(refresh(40, of: session), event: nil, scope: scope) == [start, start + 20])
+    }
+
+    @Test("are told in smaller parts where session cannot take as many in time")
+    func parts() async {
+        let (store, scope) = (InMemoryIdentityRepository(), makeOrigin().scope)
+        let queue = queue(store, at: 60)
+        for _ in 0..<60 { _ = await queue.note(refresh(0), event: nil, scope: scope) }
+        listener.takeAtMost(30)
+        for _ in 0..<8 { _ = await queue.settle() }
+        #expect(Set(listener.told.map(\.sessionID)).count == 60)
     }
 
     @Test("are kept in memory where the database is away")

@@ -56,11 +56,21 @@ package final class UnansweredRefreshes: Service {
     /// What memory keeps at most; the oldest goes.
     private static let capacity = 4_096
 
+    /// How many session is told of at once: fewer where it could not take that many in time, so that a slow one is told all
+    /// the same.
+    private struct Pace {
+        static let (fewest, most) = (10, UnansweredRefreshNotice.maximumCount / 2)
+        var count = most
+        /// Whether there are more that it can be told of for good right away.
+        var isPressed = false
+    }
+
     private let store: any UnansweredRefreshStore
     private let sessions: any RefreshSettling
     private let logger: Logger
     private let now: @Sendable () -> Date
     private let unstored = Mutex<[UnansweredRefresh]>([])
+    private let pace = Mutex(Pace())
     private let signal = WakeSignal()
 
     package init(
@@ -100,7 +110,7 @@ package final class UnansweredRefreshes: Service {
                 let isIdle = await settle()
                 if isIdle {
                     await signal.wait(atMost: Self.rest)
-                } else {
+                } else if !pace.withLock(\.isPressed) {
                     try? await Task.sleep(for: Self.pause)
                 }
             }
@@ -110,7 +120,10 @@ package final class UnansweredRefreshes: Service {
     /// Tells session of what waits.
     /// - Returns: whether nothing waits any more.
     package func settle() async -> Bool {
-        let half = UnansweredRefreshNotice.maximumCount / 2
+        let half = pace.withLock { pace in
+            pace.isPressed = false
+            return pace.count
+        }
         let stored = (try? await store.unansweredRefreshes(limit: half, deadline: .after(.seconds(1)))) ?? []
         let kept = unstored.withLock { Array($0.prefix(half)) }
         guard !stored.isEmpty || !kept.isEmpty else { return true }
@@ -122,7 +135,9 @@ package final class UnansweredRefreshes: Service {
             unstored.withLock { unstored in unstored.removeAll { $0.askedAt < due && kept.contains($0) } }
             let told = stored.filter { $0.refresh.askedAt < due }.map(\.id)
             if !told.isEmpty { try await store.settle(told, deadline: .after(.seconds(1))) }
+            pace.withLock { $0 = Pace(count: min(Pace.most, half * 2), isPressed: told.count == half) }
         } catch {
+            pace.withLock { $0.count = max(Pace.fewest, half / 2) }
             logger.debug("session could not be told of refreshes", metadata: ["error": "\(error)"])
         }
         return false
