@@ -144,12 +144,14 @@ extension ClientHandler {
         guard let fallback = exchange.fallback, exchange.forwardHead != nil, !exchange.responseHasBegun else {
             return false
         }
-        abandonUpstream()
         let limit = exchange.route?.deadlineMilliseconds ?? RouteTable.defaultDeadlineMilliseconds
+        // Before anything is given up: the caller may have an answer to hand on instead.
+        guard millisecondsLeft(of: limit) > 0 else { return false }
+        abandonUpstream()
         exchange.fallback = nil
         exchange.route?.upstream = fallback.upstream
         exchange.forwardHead?.uri = fallback.target
-        guard hurry(until: limit) else { return false }
+        hurry(until: limit)
         exchange.tried = 0
         exchange.pendingBody = exchange.keptBody
         exchange.pendingBodyBytes = exchange.receivedBodyBytes
@@ -167,19 +169,16 @@ extension ClientHandler {
     }
 
     /// Tells the service how much is left of the time that the request has had since it came.
-    ///
-    /// - Returns: whether anything is left.
-    @discardableResult
-    private func hurry(until limit: Int) -> Bool {
-        let end = exchange.started + .milliseconds(Int64(limit))
-        let left = Int((end - .now()).nanoseconds / 1_000_000)
-        guard left > 0 else { return false }
+    private func hurry(until limit: Int) {
         // With a fallback to come, what was said at first still holds.
-        if exchange.fallback == nil {
-            deadline = end
-            exchange.forwardHead?.headers.replaceOrAdd(name: Self.deadlineField, value: String(left * 49 / 50))
-        }
-        return true
+        let left = millisecondsLeft(of: limit)
+        guard exchange.fallback == nil, left > 0 else { return }
+        deadline = exchange.started + .milliseconds(Int64(limit))
+        exchange.forwardHead?.headers.replaceOrAdd(name: Self.deadlineField, value: String(left * 49 / 50))
+    }
+
+    private func millisecondsLeft(of limit: Int) -> Int {
+        Int((exchange.started + .milliseconds(Int64(limit)) - .now()).nanoseconds / 1_000_000)
     }
 
     /// Whether the exchange that `ticket` names still waits for a connection.
