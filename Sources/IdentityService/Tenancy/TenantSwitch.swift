@@ -53,11 +53,12 @@ package struct TenantSwitch: Sendable {
         } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
             throw error.refusal ?? error.apiError
         }
-        let readAt = try await repository.confirm(account, deadline: deadline, now: now)
+        let readAt = try await repository.confirm(
+            account, deadline: origin.scope.deadline.forStatement, now: now)
         let event = try origin.event(
             .tenantSwitched, user: user.id, tenantID: tenantID, actor: user.id, session: sessionID,
             details: ["from": identity.tenantID.text])
-        try await repository.append(event, deadline: deadline)
+        try await repository.append(event, deadline: origin.scope.deadline.forStatement)
         let access = try tokens.mint(
             AccessTokenGrant(
                 user: user, sessionID: sessionID, authenticatedAt: identity.authenticatedAt,
