@@ -81,7 +81,8 @@ enum HeaderRules {
         case 17 where Ascii.equalIgnoringCase(name, "transfer-encoding"): .drop
         case 18 where Ascii.equalIgnoringCase(name, "proxy-authenticate"): .drop
         case 22
-        where Ascii.equalIgnoringCase(name, "x-content-type-options") || Ascii.equalIgnoringCase(name, notActedOn): .drop
+        where Ascii.equalIgnoringCase(name, "x-content-type-options") || Ascii.equalIgnoringCase(name, notActedOn):
+            .drop
         case 25 where Ascii.equalIgnoringCase(name, "strict-transport-security"): .drop
         case 22... where Ascii.hasPrefixIgnoringCase(name, "access-control-"): .drop
         default: .forward
