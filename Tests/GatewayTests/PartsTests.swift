@@ -42,6 +42,21 @@ struct PartsTests {
         #expect(breaker.isClosed)
     }
 
+    @Test("Long after the pause everybody is let through, and one failure more opens it again")
+    func stale() {
+        var breaker = Breaker()
+        let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        for _ in 0..<Breaker.threshold { breaker.failed(now: start) }
+        let later = start + Breaker.firstPause + Breaker.staleness
+        for _ in 0..<3 {
+            let admitted = breaker.admits(now: later)
+            #expect(admitted)
+        }
+        breaker.failed(now: later)
+        let refused = breaker.admits(now: later)
+        #expect(!refused && !breaker.isClosed)
+    }
+
     @Test("A trial that tells nothing makes the next request the trial")
     func abandonedTrial() {
         var breaker = Breaker()
