@@ -19,17 +19,16 @@ struct Users: ParsableCommand {
         "created_at", "last_login_at",
     ]
 
-    /// Which user is meant: an id, or a name that only one user's begins with.
+    /// Which user is meant, by id or by a whole name: a mere beginning would have a command change somebody else.
     static func find(_ text: String, _ client: AdminClient) async throws -> String {
         if let id = UUID(uuidString: text) { return id.uuidString.lowercased() }
-        let found = try await client.call(.GET, AdminPath.of("/admin/users", [("q", text), ("page_size", "2")])).items
-        let exact = found.first { user in
+        let found = try await client.call(.GET, AdminPath.of("/admin/users", [("q", text), ("page_size", "200")])).items
+        let user = found.first { user in
             ["email", "username", "phone"].contains { (user[$0] as? String)?.lowercased() == text.lowercased() }
         }
-        guard let user = exact ?? (found.count == 1 ? found.first : nil), let id = user["id"] as? String else {
-            throw LocalStackError(
-                .usage,
-                found.isEmpty ? "There is no user \(text)." : "\(text) is the beginning of several users' names.")
+        guard let id = user?["id"] as? String else {
+            let hint = found.isEmpty ? "" : " `authms users list \(text)` shows those whose names begin like that."
+            throw LocalStackError(.usage, "There is no user \(text).\(hint)")
         }
         return id
     }
