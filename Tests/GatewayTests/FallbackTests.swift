@@ -83,7 +83,8 @@ struct FallbackTests {
     }
 
     @Test(
-        "Whatever else a service answers stands; a body too large to keep goes to one service only; two failures are a 503")
+        "Whatever else a service answers stands; a body too large to keep goes to one service only; two failures are a 503"
+    )
     func bounds() async throws {
         try await Self.run { gateway in
             let busy = try await gateway.exchange(Self.post("/session/api/v1/busy", bytes: 3))
