@@ -67,6 +67,9 @@ package struct Reckoner: Sendable {
                 let earliest = found["\(action) \(key)"]?.at ?? at
                 found["\(action) \(key)"]?.at = min(earliest, at)
             }
+            for (key, times) in try await takenBackElsewhere(keys, since: since, database, deadline) {
+                undone[key, default: 0] += times
+            }
         }
         // An exchange whose answer was lost is taken back, and done again under the same id, or its owner had the answer after
         // all, before it was taken back; or it stands, and another under the same id gives its owner the successor.
@@ -75,6 +78,24 @@ package struct Reckoner: Sendable {
             if let record = found[name] { found[name]?.count = max(1, record.count - times) }
         }
         return changes.map { found["\($0.action) \($0.key)"] ?? Recorded() }
+    }
+
+    /// How often the exchange of a request was taken back between its records under the id of another: identity tells session
+    /// of several at once.
+    private func takenBackElsewhere(
+        _ keys: [String], since: Date, _ database: PostgresClient, _ deadline: Deadline
+    ) async throws -> [(key: String, times: Int)] {
+        try await database.query(
+            """
+            SELECT r.request_id, count(*) AS times FROM audit_records u JOIN (
+                SELECT request_id, target_id, min(occurred_at) AS first, max(occurred_at) AS last FROM audit_records
+                WHERE occurred_at > \(since) AND request_id = ANY(\(keys)) AND action = \(Reckoning.refreshed)
+                GROUP BY request_id, target_id HAVING count(*) > 1
+            ) r ON u.target_id = r.target_id AND u.occurred_at BETWEEN r.first AND r.last
+            WHERE u.occurred_at > \(since) AND u.action = \(Reckoning.undone) AND u.request_id IS DISTINCT FROM r.request_id
+            GROUP BY r.request_id
+            """, deadline: deadline
+        ).map { (try $0.decode(String.self, "request_id"), Int(try $0.decode(Int64.self, "times"))) }
     }
 
     private static let batch = 5_000
