@@ -21,6 +21,7 @@ package struct FootprintBench: Sendable {
             var times = Samples()
             for _ in 0..<3 {
                 try await control.perform(.stop, on: role.rawValue)
+                try await waitUntilGone(role, control)
                 times.append(try await secondsToReady(role, control))
             }
             results.append(
@@ -39,6 +40,17 @@ package struct FootprintBench: Sendable {
                     goal: "< \(Int(Self.memoryGoal_MiB)) MiB", passes: memory < Self.memoryGoal_MiB))
         }
         return results
+    }
+
+    /// A service that is told to stop drains first: that is no part of its start.
+    private func waitUntilGone(_ role: ServiceRole, _ control: ControlClient) async throws {
+        let deadline = Deadline.after(.seconds(30))
+        while try await control.status()[role.rawValue]?.processIdentifier != nil {
+            guard !deadline.hasPassed else {
+                throw BenchFailure(description: "\(role.rawValue) did not stop within 30 s")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 
     private func secondsToReady(_ role: ServiceRole, _ control: ControlClient) async throws -> Double {
