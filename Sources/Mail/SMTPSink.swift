@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The receiving end of one SMTP dialogue over a Unix socket that nobody else may open, as much of RFC 5321 as a client needs to hand over one mail.
 final class SMTPSink: Sendable {
@@ -7,14 +8,16 @@ final class SMTPSink: Sendable {
 
     /// Where it listens.
     let path: String
-    private let listener: Int32
+    /// Open until the thread has accepted a connection. After that its number is somebody else's, and none of ours to touch.
+    private let listener: Mutex<Int32?>
     /// Stores the mail; when it throws, the client is told that it was not taken.
     private let store: @Sendable ([UInt8]) throws -> Void
 
     init(store: @escaping @Sendable ([UInt8]) throws -> Void) throws(MailError) {
         self.store = store
         path = "\(NSTemporaryDirectory())authms-mail-\(UUID().uuidString.prefix(13)).sock"
-        listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        self.listener = Mutex(listener)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let isShortEnough = withUnsafeMutableBytes(of: &address.sun_path) { room in
@@ -30,7 +33,7 @@ final class SMTPSink: Sendable {
         // Nobody can connect before it listens, and then only its owner.
         guard listener >= 0, isShortEnough, bound == 0, chmod(path, 0o600) == 0, listen(listener, 1) == 0 else {
             let reason = String(cString: strerror(errno))
-            close(listener)
+            if listener >= 0 { close(listener) }
             throw MailError(.unavailable, "no socket for mails at \(path): \(reason)")
         }
     }
@@ -38,8 +41,13 @@ final class SMTPSink: Sendable {
     /// Serves the dialogue on a thread that ends with it, or with ``stop()``.
     func start() {
         let thread = Thread { [self] in
-            let socket = accept(listener, nil, nil)
-            close(listener)
+            // Nobody else closes it, so it is still ours while this waits.
+            guard let waiting = listener.withLock(\.self) else { return }
+            let socket = accept(waiting, nil, nil)
+            listener.withLock {
+                close(waiting)
+                $0 = nil
+            }
             guard socket >= 0 else { return }
             run(socket)
             close(socket)
@@ -53,7 +61,7 @@ final class SMTPSink: Sendable {
     func stop() {
         unlink(path)
         // Wakes the thread where nobody has connected; the thread closes.
-        shutdown(listener, Int32(SHUT_RDWR))
+        listener.withLock { if let listener = $0 { _ = shutdown(listener, Int32(SHUT_RDWR)) } }
     }
 
     private func run(_ socket: Int32) {

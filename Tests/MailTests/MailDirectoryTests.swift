@@ -1,6 +1,7 @@
 import ConnectionKit
 import Foundation
 import Mail
+import Synchronization
 import TestSupport
 import Testing
 
@@ -35,6 +36,41 @@ struct MailDirectoryTests {
         #expect(file.text == text.trimmingCharacters(in: .newlines))
         #expect(file.source.contains("multipart/alternative") && file.source.contains("Content-Type: text/html"))
         #expect(file.source.utf8.allSatisfy { $0 < 0x80 })
+    }
+
+    /// What a mail closes is reused at once by whoever opens something: a second close or shutdown would hit a stranger.
+    @Test("A mail touches no descriptor that is not its own", .timeLimit(.minutes(1)))
+    func descriptors() async throws {
+        let transport = try transport()
+        let mail = mail()
+        let sending = Task {
+            for _ in 0..<200 { try await transport.send(mail, deadline: .after(.seconds(5))) }
+        }
+        let isDone = Mutex(false)
+        async let broken = Task.detached {
+            var broken = 0
+            while !isDone.withLock(\.self) {
+                var pairs: [[Int32]] = []
+                for _ in 0..<8 {
+                    var pair: [Int32] = [-1, -1]
+                    #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+                    pairs.append(pair)
+                }
+                try await Task.sleep(for: .milliseconds(1))
+                for pair in pairs {
+                    var byte: UInt8 = 7
+                    let isWhole = send(pair[0], &byte, 1, Int32(MSG_NOSIGNAL)) == 1 && recv(pair[1], &byte, 1, 0) == 1
+                    broken += isWhole ? 0 : 1
+                    close(pair[0])
+                    close(pair[1])
+                }
+            }
+            return broken
+        }.value
+        let outcome = await sending.result
+        isDone.withLock { $0 = true }
+        #expect(try await broken == 0)
+        try outcome.get()
     }
 
     @Test("The oldest files go when there are too many")
