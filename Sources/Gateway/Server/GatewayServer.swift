@@ -90,17 +90,21 @@ package final class GatewayServer: Service, Sendable {
         }
         let endpoints = configuration.upstreams.flatMap(\.replicas)
         let readiness = HealthProber(endpoints: endpoints, path: "/readyz", timeout: configuration.probeTimeout) {
-            [board = shared.health] index, answer in
+            [board = shared.health] index, result in
             let (service, replica) = places[index]
+            let answer = try? result.get()
             let isReady = answer?.isOK == true
             board.set(isReady ? .healthy : answer == nil ? .unhealthy : .degraded, at: service, replica: replica)
             for bound in bounds {
                 bound.eventLoop.execute { bound.value.group(service).replicas[replica].isReady = isReady }
             }
         }
+        let lives = LifeLog(endpoints: endpoints, logger: logger)
         let life = HealthProber(endpoints: endpoints, path: "/livez", timeout: configuration.silenceTimeout) {
-            index, answer in
+            index, result in
             let (service, replica) = places[index]
+            lives.record(result, of: index)
+            let answer = try? result.get()
             for bound in bounds {
                 bound.eventLoop.execute { bound.value.group(service).replicas[replica].heard(answer) }
             }

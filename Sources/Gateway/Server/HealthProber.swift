@@ -11,19 +11,37 @@ struct ProbeAnswer: Sendable, Equatable {
     var isLastOnConnection: Bool
 }
 
+/// Why a service said nothing.
+enum ProbeFailure: Error, Sendable, CustomStringConvertible {
+    case timedOut
+    case notConnected(String)
+    /// The connection ended before an answer came.
+    case brokenOff(String)
+
+    var description: String {
+        switch self {
+        case .timedOut: "no answer in time"
+        case .notConnected(let reason): "cannot connect: \(reason)"
+        case .brokenOff(let reason): "broke off: \(reason)"
+        }
+    }
+}
+
+typealias ProbeResult = Result<ProbeAnswer, ProbeFailure>
+
 /// Asks each service for one path, over and over, and reports what comes of it. Every probe has a deadline, and a service
 /// is not asked again before it has answered or that has passed.
 final class HealthProber: Sendable {
     private let endpoints: [UpstreamEndpoint]
     private let path: String
     private let timeout: TimeAmount
-    private let report: @Sendable (Int, ProbeAnswer?) -> Void
+    private let report: @Sendable (Int, ProbeResult) -> Void
     private let underWay: Mutex<Set<Int>> = Mutex([])
 
-    /// - Parameter report: gets the index of the endpoint, and nil when it gave no answer in time.
+    /// - Parameter report: gets the index of the endpoint, and what it said or why it said nothing.
     init(
         endpoints: [UpstreamEndpoint], path: String, timeout: TimeAmount,
-        report: @escaping @Sendable (Int, ProbeAnswer?) -> Void
+        report: @escaping @Sendable (Int, ProbeResult) -> Void
     ) {
         self.endpoints = endpoints
         self.path = path
@@ -40,8 +58,10 @@ final class HealthProber: Sendable {
         }
     }
 
-    private func probe(_ index: Int, on eventLoop: any EventLoop) {
-        let answer = eventLoop.makePromise(of: ProbeAnswer?.self)
+    /// - Parameter isLastTry: whether a connection that ends without an answer is the last word. A stopping service may close
+    ///   one that it has just accepted, and the next is taken by the one that follows it.
+    private func probe(_ index: Int, on eventLoop: any EventLoop, isLastTry: Bool = false) {
+        let answer = eventLoop.makePromise(of: ProbeResult.self)
         let endpoint = endpoints[index]
         let path = path
         let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).channelInitializer { channel in
@@ -51,14 +71,17 @@ final class HealthProber: Sendable {
                 try sync.addHandler(ProbeHandler(host: endpoint.host, path: path, answer: answer))
             }
         }
-        let expiry = eventLoop.scheduleTask(in: timeout) { answer.succeed(nil) }
+        let expiry = eventLoop.scheduleTask(in: timeout) { answer.succeed(.failure(.timedOut)) }
         let connection = bootstrap.connect(host: endpoint.host, port: endpoint.port)
-        connection.whenFailure { _ in answer.succeed(nil) }
+        connection.whenFailure { answer.succeed(.failure(.notConnected("\($0)"))) }
         answer.futureResult.whenSuccess { said in
             expiry.cancel()
+            connection.whenSuccess { $0.close(promise: nil) }
+            if !isLastTry, case .failure(.brokenOff) = said {
+                return self.probe(index, on: eventLoop, isLastTry: true)
+            }
             self.underWay.withLock { _ = $0.remove(index) }
             self.report(index, said)
-            connection.whenSuccess { $0.close(promise: nil) }
         }
     }
 }
@@ -70,9 +93,10 @@ private final class ProbeHandler: ChannelInboundHandler {
 
     private let host: String
     private let path: String
-    private let answer: EventLoopPromise<ProbeAnswer?>
+    private let answer: EventLoopPromise<ProbeResult>
+    private var reason = "closed by the service"
 
-    init(host: String, path: String, answer: EventLoopPromise<ProbeAnswer?>) {
+    init(host: String, path: String, answer: EventLoopPromise<ProbeResult>) {
         self.host = host
         self.path = path
         self.answer = answer
@@ -88,15 +112,16 @@ private final class ProbeHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .head(let head) = unwrapInboundIn(data) {
-            answer.succeed(ProbeAnswer(isOK: head.status == .ok, isLastOnConnection: !head.isKeepAlive))
+            answer.succeed(.success(ProbeAnswer(isOK: head.status == .ok, isLastOnConnection: !head.isKeepAlive)))
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        reason = "\(error)"
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        answer.succeed(nil)
+        answer.succeed(.failure(.brokenOff(reason)))
     }
 }
