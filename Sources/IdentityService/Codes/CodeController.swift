@@ -3,14 +3,17 @@ import Foundation
 import Hummingbird
 import MicroMiddleware
 
-/// What somebody without a token does with a code from a mail. Every answer is the same whether or not there is such a user.
+/// What somebody without a token does with a code from a mail. Every answer is the same, and leaves at the same pace, whether
+/// or not there is such a user.
 struct CodeController: Sendable {
     let reset: PasswordReset
     let verification: EmailVerification
+    let atSteadyPace: SteadyPace
 
-    init(reset: PasswordReset, verification: EmailVerification) {
+    init(reset: PasswordReset, verification: EmailVerification, pace: SteadyPace = SteadyPace()) {
         self.reset = reset
         self.verification = verification
+        atSteadyPace = pace
     }
 
     /// Adds the routes to a group at `api/v1`.
@@ -26,7 +29,9 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<CodeRequested> {
         let body = try await request.decode(as: IdentityRequest.self, context: context)
-        try await reset.request(body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        try await atSteadyPace {
+            try await reset.request(body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        }
         return Envelope(
             CodeRequested(purpose: .passwordReset),
             message: "If there is such an account with an e-mail address, a code is on its way to it.")
@@ -36,8 +41,10 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<CodeValid> {
         let body = try await request.decode(as: CodeRequest.self, context: context)
-        try await reset.verify(
-            body.code, identity: body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        try await atSteadyPace {
+            try await reset.verify(
+                body.code, identity: body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        }
         return Envelope(CodeValid())
     }
 
@@ -45,10 +52,12 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<PasswordResetDone> {
         let body = try await request.decode(as: ResetRequest.self, context: context)
-        try await reset.reset(
-            body.of.identity, code: body.of.code, to: body.newPassword, declared: body.transmission,
-            tenantID: body.of.tenantID,
-            origin: RequestOrigin(context))
+        try await atSteadyPace {
+            try await reset.reset(
+                body.of.identity, code: body.of.code, to: body.newPassword, declared: body.transmission,
+                tenantID: body.of.tenantID,
+                origin: RequestOrigin(context))
+        }
         return Envelope(
             PasswordResetDone(), message: "The password is changed, and every session is signed out. Sign in again.")
     }
@@ -57,7 +66,9 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<CodeRequested> {
         let body = try await request.decode(as: IdentityRequest.self, context: context)
-        try await verification.request(body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        try await atSteadyPace {
+            try await verification.request(body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        }
         return Envelope(
             CodeRequested(purpose: .emailVerification),
             message: "If there is such an account and its address is not verified yet, a code is on its way to it.")
@@ -67,8 +78,10 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<EmailVerified> {
         let body = try await request.decode(as: CodeRequest.self, context: context)
-        try await verification.verify(
-            body.code, identity: body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        try await atSteadyPace {
+            try await verification.verify(
+                body.code, identity: body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+        }
         return Envelope(EmailVerified(), message: "The e-mail address is verified.")
     }
 }
