@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 
 import httpx
 
@@ -15,10 +16,14 @@ from waiting import until
 
 DATABASES = ("identity", "profile", "session", "mfa", "audit")
 
+# Which of pytest-xdist's processes this is, and of how many: each has offsets of its own, or two would find the same one free.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
 
 def free_offset():
     """A port offset at which the suite's main ports are free."""
-    for offset in range(2_000, 15_000, 250):
+    for offset in range(2_000 + 250 * WORKER, 15_000, 250 * WORKERS):
         try:
             for port in (11080, 11001, 11002, 11004, 11005, 11013, 11101, 11113, 11172, 11174, 11179, 11201, 11279):
                 with socket.socket() as probe:
@@ -27,6 +32,15 @@ def free_offset():
             continue
         return offset
     raise RuntimeError("no free range of ports")
+
+
+def let_in(home):
+    """PostgreSQL runs as a user of its own when the suite is started by root: it has to get to a directory that pytest made."""
+    temporary = pathlib.Path(tempfile.gettempdir()).resolve()
+    for directory in [home, *home.parents]:
+        if directory == temporary or not directory.is_relative_to(temporary):
+            return
+        directory.chmod(0o755)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ import pytest
 from test_degraded import audited_once
 from waiting import until
 
+pytestmark = pytest.mark.alone
+
 
 def rabbitmqctl(suite, *arguments):
     """The broker's own tool, in the environment of the suite's node."""

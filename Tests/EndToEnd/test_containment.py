@@ -5,8 +5,11 @@ import threading
 import time
 
 import httpx
+import pytest
 
 from waiting import until
+
+pytestmark = pytest.mark.alone
 
 
 def test_many_reads_of_a_stalled_profile_database_do_not_slow_a_login(suite, make_account):

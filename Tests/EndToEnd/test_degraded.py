@@ -14,6 +14,8 @@ import pytest
 from second_factor import SecondFactorUser
 from waiting import until
 
+pytestmark = pytest.mark.alone
+
 WORKS, REFUSED, TOKEN_ONLY = "works", "refused", "access token only"
 SHORT = "access token of five minutes, no rotation"
 WORSE = [WORKS, SHORT, TOKEN_ONLY, REFUSED]

@@ -9,15 +9,16 @@ import os
 import psycopg
 import pytest
 
-from suite import Suite, started
+from suite import Suite, let_in, started
 from waiting import until
+
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")
 def proxied(repository, tmp_path_factory):
     home = tmp_path_factory.mktemp("drill")
-    for directory in [home, *list(home.parents)[:2]]:
-        directory.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
+    let_in(home)
     with started(Suite(repository, home, options=["--proxied"])) as running:
         yield running
 

@@ -11,6 +11,8 @@ from conftest import Account
 from mailbox import mail
 from ranks import mann_whitney_p
 
+pytestmark = pytest.mark.alone
+
 AUTH = "/identity/api/v1/auth"
 PAIRS = int(os.environ.get("ENUMERATION_PAIRS", "400"))
 # So many accounts are tried in turn, so that none is tried so often that it would have to wait, even measured twice.

@@ -15,8 +15,10 @@ import httpx
 import pytest
 
 from conftest import Account
-from suite import Suite
+from suite import Suite, let_in
 from waiting import until
+
+pytestmark = pytest.mark.alone
 
 IN_USE, FULL, MISSING, CONFIGURATION = 75, 74, 69, 78
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system of its own")
@@ -26,8 +28,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a
 def place(repository, tmp_path_factory):
     """A suite that is not running, in a directory of its own."""
     home = tmp_path_factory.mktemp("failures")
-    for directory in [home, *list(home.parents)[:2]]:
-        directory.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
+    let_in(home)
     made = Suite(repository, home)
     yield made
     made.stop()

@@ -9,10 +9,13 @@ import time
 
 import httpx
 import jwt
+import pytest
 
 from acknowledged import Acknowledged, streams_are_complete
 from conftest import PASSWORD
 from waiting import until
+
+pytestmark = pytest.mark.alone
 
 KILLS = int(os.environ.get("AUTHMS_KILLS", "20"))
 VICTIMS = [

@@ -13,6 +13,8 @@ from fuzz import Fuzzer, administrator, member
 from suite import Suite, started
 from waiting import until
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def own_suite():

@@ -3,9 +3,12 @@
 import time
 
 import psycopg
+import pytest
 
 from test_broker import full
 from waiting import until
+
+pytestmark = pytest.mark.alone
 
 
 def exchange_for_nobody(suite, accounts):

@@ -206,6 +206,7 @@ def test_the_database_holds_no_secret_and_no_code_and_the_trail_neither(user, su
     assert not any(code in text for code in user.codes)
 
 
+@pytest.mark.alone
 def test_without_mfa_whoever_has_a_second_factor_gets_503_and_everybody_else_signs_in(user, make_account, suite):
     """The cells of the contract, stopped and stalled; test_degraded.py has the rest of the row."""
     user.enable_totp()
@@ -232,6 +233,7 @@ def test_without_mfa_whoever_has_a_second_factor_gets_503_and_everybody_else_sig
     until(suite.is_ready, seconds=30, saying="the suite is healthy again")
 
 
+@pytest.mark.alone
 def test_a_second_factor_is_enabled_only_when_identity_knows(make_account, suite):
     user = SecondFactorUser(make_account())
     setup = user.call("POST", "/mfa/api/v1/mfa/totp/setup").json()["data"]

@@ -149,6 +149,7 @@ def test_an_administrator_finds_profiles_and_the_trail_tells_of_fields_but_not_o
     assert "nickname" in trail.text and secret not in trail.text
 
 
+@pytest.mark.alone
 def test_without_its_database_a_profile_is_refused_soon_and_comes_back(suite, owner):
     owner.call("PUT", json={"nickname": "Ann"})
     suite.authms("stop", "postgres-profile")

@@ -21,6 +21,8 @@ from conftest import PASSWORD, REPOSITORY
 from suite import Suite, started
 from waiting import until
 
+pytestmark = pytest.mark.alone
+
 SERVICES = ("identity", "profile", "session", "mfa", "audit", "gateway")
 
 

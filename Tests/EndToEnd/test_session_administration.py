@@ -167,6 +167,7 @@ def test_a_change_of_password_forgets_every_trusted_device(http, account):
     )
 
 
+@pytest.mark.alone
 def test_sessions_are_refused_soon_without_their_database_and_tokens_still_introspected(suite, admin, account):
     tokens = account.login()
     suite.authms("stop", "postgres-session")

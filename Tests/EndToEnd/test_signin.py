@@ -28,6 +28,7 @@ def test_unknown_user_wrong_password_and_empty_password_answer_alike(http, accou
     assert unknown.status_code == 401 and unknown.json()["code"] == 401001
 
 
+@pytest.mark.alone
 def test_unknown_user_wrong_password_and_empty_password_take_the_same_time(http, make_account):
     """Rank sums over interleaved attempts: the chance that one kind is slower than another stays near one half."""
     times = {"unknown": [], "wrong": [], "empty": []}

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mail_server import Authority, MailServer, only, stopped
-from suite import Suite
+from suite import Suite, let_in
 from test_failures import serve
 from waiting import until
 
@@ -24,8 +24,7 @@ TRIES, ROUNDS = 3, 2
 @pytest.fixture(scope="module")
 def place(repository, tmp_path_factory):
     home = tmp_path_factory.mktemp("smtp")
-    for directory in [home, *list(home.parents)[:2]]:
-        directory.chmod(0o755)  # PostgreSQL runs as a user of its own when the suite is started by root
+    let_in(home)
     running = Suite(repository, home)
     try:
         running.start()

@@ -8,6 +8,8 @@ import pytest
 from mailbox import mail
 from waiting import until
 
+pytestmark = pytest.mark.alone
+
 LOGIN = "/identity/api/v1/auth/login"
 
 

@@ -18,6 +18,8 @@ from conftest import PASSWORD, Account
 from suite import Suite, started
 from waiting import until
 
+pytestmark = pytest.mark.alone
+
 SHORT = {
     "WARMUP_FIRST_STAGE": "4s", "WARMUP_SECOND_STAGE": "4s", "WARMUP_WATCH": "2s", "WARMUP_MINIMUM_HITS": "0",
     "WARMUP_STEADY_FLOOR": "1s", "WARMUP_INTERVAL": "500ms", "CACHE_HOT_KEYS_INTERVAL": "1s",
