@@ -57,7 +57,7 @@ def broken(suite, *faults):
     finally:
         for unit, how in done:
             suite.authms({"stopped": "start", "stalled": "continue"}[how], unit)
-        until(suite.is_ready, seconds=30, saying="the suite is healthy again")
+        until(suite.is_ready, seconds=30, every=0.2, saying="the suite is healthy again")
 
 
 def refused_everywhere_soon(suite, account, http):

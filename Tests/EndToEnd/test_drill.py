@@ -93,4 +93,4 @@ def test_a_soak_loses_nothing(proxied, tmp_path):
 
 
 def test_the_suite_is_as_it_was_after_its_drills(proxied):
-    until(proxied.is_ready, seconds=30, saying="everything is ready after the drills")
+    until(proxied.is_ready, seconds=30, every=0.2, saying="everything is ready after the drills")

@@ -130,7 +130,7 @@ def test_killed_at_random_moments_under_load_every_acknowledged_change_is_record
             victim = VICTIMS[number % len(VICTIMS)] if number < len(VICTIMS) else chance.choice(VICTIMS)
             suite.authms("kill", victim)
             killed.append(victim)
-        until(suite.is_ready, seconds=60, saying="the suite heals after the last kill")
+        until(suite.is_ready, seconds=60, every=0.2, saying="the suite heals after the last kill")
     done = load.acknowledged
     print(f"killed {killed}; statuses {dict(load.statuses)}; {len(done.expected)} changes")
     for action in ("identity.user.registered", "identity.login.succeeded", "session.refreshed", "profile.updated"):

@@ -54,4 +54,4 @@ def test_a_session_whose_exchange_was_answered_by_nobody_goes_on_without_the_bro
         whole(unanswered, tokens[unanswered])
         # It has been answered now: once the grace period is over it is theft, and the family ends.
         until(lambda: answered.refresh(given_back).status_code == 401, seconds=20, every=0.5, saying="reuse is refused")
-    until(suite.is_ready, seconds=30, saying="the suite is healthy again")
+    until(suite.is_ready, seconds=30, every=0.2, saying="the suite is healthy again")

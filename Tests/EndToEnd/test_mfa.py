@@ -232,7 +232,7 @@ def test_without_mfa_whoever_has_a_second_factor_gets_503_and_everybody_else_sig
             suite.authms(mends, cause)
         until(lambda: user.password().status_code == 200, seconds=15, saying=f"{cause} heals")
     user.login("backup_code")
-    until(suite.is_ready, seconds=30, saying="the suite is healthy again")
+    until(suite.is_ready, seconds=30, every=0.2, saying="the suite is healthy again")
 
 
 @pytest.mark.alone
@@ -252,7 +252,7 @@ def test_a_second_factor_is_enabled_only_when_identity_knows(make_account, suite
     until(lambda: "requires_mfa" in user.password().json().get("data", {}), seconds=20, saying="identity knows")
     user.app = app
     assert user.answer(user.challenge()["challenge_token"], app.code()).status_code == 200
-    until(suite.is_ready, seconds=30, saying="the suite is healthy again")
+    until(suite.is_ready, seconds=30, every=0.2, saying="the suite is healthy again")
 
 
 def test_identity_set_back_to_before_an_enrolment_hears_of_it_again(user, suite):
