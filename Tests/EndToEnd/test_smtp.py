@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import secrets
+import signal
 import subprocess
 
 import httpx
@@ -46,6 +47,7 @@ class Identity:
         self.place = place
         self.port = 11001 + place.offset
         self.url = f"http://127.0.0.1:{self.port}"
+        self.is_killed = False
         self.environment = {
             **place.environment, **serve(place, "identity", None), "HTTP_PORT": str(self.port),
             "MESSAGING_RETRY_DELAYS": ",".join(["1s"] * ROUNDS), **settings,
@@ -70,12 +72,18 @@ class Identity:
             return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
 
     def __exit__(self, *_):
+        ends = -signal.SIGKILL if self.is_killed else 0
         self.process.terminate()
         try:
-            assert self.process.wait(30) == 0, f"it did not end in order: see {self.log.name}"
+            assert self.process.wait(30) == ends, f"it did not end in order: see {self.log.name}"
         finally:
             self.process.kill()
             self.log.close()
+
+    def kill(self):
+        """Asked to end, it would go on for ten seconds with what it has in hand and cannot send."""
+        self.process.kill()
+        self.is_killed = True
 
     def register(self, address=None):
         """Somebody new, who gets one mail."""
@@ -162,6 +170,7 @@ def test_nothing_is_handed_over_where_something_is_amiss_and_nothing_is_lost_by_
             )
             assert identity.metric("authms_events_put_aside_total") == 0
             assert server.count(address) == 0, "the server has been told of the mail"
+            identity.kill()
         assert not letters(place)
         # Mended, it goes out.
         with Identity(place, **right) as identity:
