@@ -18,8 +18,6 @@ from conftest import Account
 from suite import Suite, let_in
 from waiting import until
 
-pytestmark = pytest.mark.alone
-
 IN_USE, FULL, MISSING, CONFIGURATION = 75, 74, 69, 78
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system of its own")
 

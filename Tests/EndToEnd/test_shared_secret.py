@@ -5,12 +5,9 @@ import tempfile
 
 import httpx
 import jwt
-import pytest
 
 from conftest import REPOSITORY, Account
 from suite import Suite
-
-pytestmark = pytest.mark.alone
 
 SECRET = "a shared secret of more than thirty-two bytes"
 ISSUER, AUDIENCE = "https://id.example.org", "example"
