@@ -16,7 +16,7 @@ struct CheckpointTests {
 
     init() throws {
         ring = try KeyRing.ephemeral()
-        directory = FileManager.default.temporaryDirectory.appending(path: "checkpoints-\(UUID().uuidString)").path
+        directory = try TestDirectory.make("checkpoints") + "/copies"
         copies = try CheckpointCopies(directory: directory)
     }
 

@@ -15,8 +15,7 @@ struct RetentionTests {
 
     init() throws {
         ring = try KeyRing.ephemeral()
-        copies = try CheckpointCopies(
-            directory: FileManager.default.temporaryDirectory.appending(path: "retention-\(UUID().uuidString)").path)
+        copies = try CheckpointCopies(directory: try TestDirectory.make("retention") + "/copies")
     }
 
     private var deadline: Deadline { .after(.seconds(30)) }

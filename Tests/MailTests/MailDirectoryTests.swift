@@ -7,7 +7,11 @@ import Testing
 
 @Suite("Mails as files")
 struct MailDirectoryTests {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "mails-\(UUID())").path()
+    let directory: String
+
+    init() throws {
+        directory = try TestDirectory.make("mails") + "/box"
+    }
 
     private func transport(limit: Int = 1_000) throws -> MailDirectory {
         MailDirectory(
