@@ -65,18 +65,3 @@ func makeStream(
             event: event, source: source.uri, position: position, previousHash: previous, hash: hash)
     }
 }
-
-/// Waits until the condition holds.
-func eventually(
-    within limit: Duration = .seconds(20), _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: @Sendable () async throws -> Bool
-) async throws {
-    let deadline = Deadline.after(limit)
-    while try await !condition() {
-        guard !deadline.hasPassed else {
-            Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
-            return
-        }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-}

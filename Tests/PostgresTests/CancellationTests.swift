@@ -109,7 +109,7 @@ struct CancellationTests {
             $0.poolSize = 2
             $0.acquireTimeout = .milliseconds(800)
         }) { client in
-            try await eventually {
+            try await untilItSucceeds {
                 try await client.withConnection(deadline: .generous) { _ in try await client.ping(deadline: .generous) }
             }
             let busy = (0..<2).map { _ in

@@ -43,12 +43,12 @@ struct OutageTests {
                 let tasks = (0..<8).map { _ in load(client) }
                 try await Task.sleep(for: .milliseconds(300))
                 await server.kill()
-                try await eventually { if client.isAvailable { throw NotYet() } }
+                try await eventually("the outage is noticed") { !client.isAvailable }
                 let start = ContinuousClock.now
                 await #expect(throws: PostgresError.self) { try await client.ping(deadline: .generous) }
                 #expect(start.duration(to: .now) < .seconds(2))
                 try await server.restart()
-                try await eventually { try await client.ping(deadline: .generous) }
+                try await untilItSucceeds { try await client.ping(deadline: .generous) }
                 #expect(client.isAvailable)
                 for task in tasks { task.cancel() }
                 for task in tasks { #expect(try await task.value > 0) }
@@ -68,7 +68,7 @@ struct OutageTests {
                 }
                 #expect(client.connectionCounts == (4, 4))
                 try await server.restart()
-                try await eventually { try await server.execute("SELECT 1") }
+                try await untilItSucceeds { try await server.execute("SELECT 1") }
                 for _ in 0..<8 { try await client.ping(deadline: .generous) }
             }
         }
@@ -94,9 +94,9 @@ struct OutageTests {
                     #expect(error?.isUnavailable == true)
                     #expect(start.duration(to: .now) < .seconds(2))
                 }
-                try await eventually { if client.isAvailable { throw NotYet() } }
+                try await eventually("the outage is noticed") { !client.isAvailable }
                 await server.continue()
-                try await eventually { try await client.ping(deadline: .generous) }
+                try await untilItSucceeds { try await client.ping(deadline: .generous) }
             }
         }
     }
@@ -126,12 +126,12 @@ struct OutageTests {
                 let group = ServiceGroup(
                     configuration: .init(services: [.init(service: client)], logger: quietLogger))
                 let running = Task { try await group.run() }
-                try await eventually { if client.connectionCounts.idle == 0 { throw NotYet() } }
+                try await eventually("a connection is idle") { client.connectionCounts.idle > 0 }
                 await server.kill()
                 _ = try? await client.ping(deadline: .generous)
-                try await eventually { if client.isAvailable { throw NotYet() } }
+                try await eventually("the outage is noticed") { !client.isAvailable }
                 try await server.restart()
-                try await eventually { if !client.isAvailable { throw NotYet() } }
+                try await eventually("the server is there again") { client.isAvailable }
                 let query = Task { try await client.query("SELECT pg_sleep(2) /* shutdown */", deadline: .generous) }
                 try await server.waitUntil(1, of: "/* shutdown */")
                 await group.triggerGracefulShutdown()

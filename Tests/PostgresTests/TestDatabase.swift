@@ -9,7 +9,7 @@ func withClient<Value>(
     _ body: (PostgresClient) async throws -> Value
 ) async throws -> Value {
     let server = if let server { server } else { try await TestPostgres.shared() }
-    let url = try await eventually { try await server.createDatabase() }
+    let url = try await untilItSucceeds { try await server.createDatabase() }
     var configuration = try PostgresConfiguration(url: url)
     configuration.tls = .disable
     // Generous, since many tests run at once; those that are about these limits set their own.
@@ -34,33 +34,14 @@ extension Deadline {
     static var generous: Deadline { .after(.seconds(30)) }
 }
 
-/// Tries until `body` succeeds: for what becomes true a little later.
-@discardableResult
-func eventually<Value>(
-    within duration: Duration = .seconds(20), _ body: () async throws -> Value
-) async throws -> Value {
-    let deadline = Deadline.after(duration)
-    while true {
-        do {
-            return try await body()
-        } catch {
-            if deadline.hasPassed { throw error }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-    }
-}
-
 extension TestPostgres {
     /// Waits until so many statements that contain `marker` run on the server, seen from outside of the driver.
     func waitUntil(_ count: Int, of marker: String) async throws {
-        try await eventually {
+        try await eventually("\(count) statements of \(marker) run") {
             let running = try await execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%\(marker)%' AND pid <> pg_backend_pid()"
             )
-            if running.filter(\.isNumber) != "\(count)" { throw NotYet() }
+            return running.filter(\.isNumber) == "\(count)"
         }
     }
 }
-
-/// What a condition that `eventually` waits for throws while it does not hold.
-struct NotYet: Error {}

@@ -217,7 +217,7 @@ private final class Confirmed: Sendable {
             try await eventually("the publisher should notice") { !publisher.isAvailable }
             let before = confirmed.texts.count
             try await broker.restart()
-            try await eventually("load should run again", deadline: .after(.seconds(60))) {
+            try await eventually(within: .seconds(60), "load should run again") {
                 confirmed.texts.count > before + 1_000
             }
             load.cancel()

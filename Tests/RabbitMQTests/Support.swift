@@ -4,7 +4,6 @@ import RabbitMQ
 import ServiceLifecycle
 import Synchronization
 import TestSupport
-import Testing
 
 /// A log that goes nowhere.
 let silence = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -12,19 +11,6 @@ let silence = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 extension Deadline {
     /// Long enough for a busy machine.
     static var generous: Deadline { .after(.seconds(30)) }
-}
-
-/// Waits until `condition` holds.
-func eventually(
-    _ what: Comment, deadline: Deadline = .generous, _ condition: () async throws -> Bool
-) async throws {
-    while try await !condition() {
-        guard !deadline.hasPassed else {
-            Issue.record(what)
-            return
-        }
-        try await Task.sleep(for: .milliseconds(10))
-    }
 }
 
 /// Runs the service while `body` does, then shuts it down gracefully and waits for its end.

@@ -71,12 +71,3 @@ final class Origin: Sendable {
 
     func set(_ value: String?) { state.withLock { $0.value = value } }
 }
-
-/// Waits until it is so, at most five seconds.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let deadline = Deadline.after(.seconds(5))
-    while try await !condition() {
-        guard !deadline.hasPassed else { throw Journal.Timeout(entry: what) }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}

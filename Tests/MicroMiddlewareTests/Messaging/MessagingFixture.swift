@@ -86,21 +86,6 @@ struct MessagingFixture: Sendable {
     }
 }
 
-/// Waits until the condition holds.
-func eventually(
-    within limit: Duration = .seconds(15), _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: @Sendable () async throws -> Bool
-) async throws {
-    let deadline = Deadline.after(limit)
-    while try await !condition() {
-        guard !deadline.hasPassed else {
-            Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
-            return
-        }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-}
-
 /// Checks that events are numbered without gaps and each is linked to the one before.
 func expectChained(_ events: [CloudEvent], sourceLocation: SourceLocation = #_sourceLocation) {
     var previous = StreamLink.genesis

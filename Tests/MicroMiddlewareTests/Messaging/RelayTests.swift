@@ -5,6 +5,7 @@ import MicroMiddleware
 import Postgres
 import RabbitMQ
 import Synchronization
+import TestSupport
 import Testing
 
 /// Remembers what it was given, and treats it as the test says.
