@@ -19,7 +19,7 @@ struct SearchPlanTests {
 
     @Test("no search reads all users", .timeLimit(.minutes(3)))
     func plans() async throws {
-        let client = try await Self.populated()
+        let client = try await Self.among.value
         try await client.withTransaction(deadline: .after(.seconds(120))) { connection in
             // Superusers are above policies, and policies change plans.
             try await connection.query("SET LOCAL ROLE searching")
@@ -40,7 +40,7 @@ struct SearchPlanTests {
 
     @Test("the account of a login and of a token is found by its index", .timeLimit(.minutes(3)))
     func accounts() async throws {
-        let client = try await Self.populated()
+        let client = try await Self.among.value
         try await client.withTransaction(deadline: .after(.seconds(120))) { connection in
             try await connection.query("SET LOCAL ROLE searching")
             for identifier in [
@@ -57,7 +57,7 @@ struct SearchPlanTests {
 
     @Test("few and many are found, counted and kept apart by tenant", .timeLimit(.minutes(3)))
     func results() async throws {
-        let directory = PostgresUserDirectory(database: try await Self.populated())
+        let directory = PostgresUserDirectory(database: try await Self.among.value)
         func find(_ filter: UserFilter, offset: Int = 0) async throws -> (users: [User], total: Int) {
             try await directory.users(
                 tenantID: DefaultTenant.id, filter: filter, offset: offset, limit: 20, deadline: .after(.seconds(20)))
@@ -94,6 +94,9 @@ struct SearchPlanTests {
         let plan = try QueryPlan(json: try #require(rows.first).decode(String.self, "QUERY PLAN"))
         #expect(plan.scannedTables.isDisjoint(with: ["users", "passwords"]), "\(what): \(plan)")
     }
+
+    /// Made once, since these tests only read.
+    private static let among = Task { try await populated() }
 
     /// A database of its own, with a role that its policies hold for.
     private static func populated() async throws -> PostgresClient {

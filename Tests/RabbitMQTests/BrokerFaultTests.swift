@@ -11,6 +11,15 @@ private let victim = Task {
     return (broker: broker, authorityPath: certificate.authorityPath)
 }
 
+/// A virtual host with a queue that will have to outlive a kill, made before the other tests run. RabbitMQ 3.10 writes a new
+/// quorum queue's registration down some seconds later (the delayed writes of Erlang's dets): killed before, it comes back
+/// without a leader.
+private let survivor = Task {
+    let url = try await victim.value.broker.createVirtualHost()
+    let fixture = try await Fixture(url: url, Topology(queues: [.quorum("q")]))
+    return (fixture: fixture, isWrittenDown: Deadline.after(.seconds(8)))
+}
+
 /// The messages that the broker has confirmed.
 private final class Confirmed: Sendable {
     private let state = Mutex<[String]>([])
@@ -23,6 +32,7 @@ private final class Confirmed: Sendable {
     @Test("TLS works with the right authority and name, and is refused with any other")
     func tls() async throws {
         let (broker, authorityPath) = try await victim.value
+        _ = try await survivor.value
         let port = try #require(broker.tlsPort)
         var configuration = try RabbitMQConfiguration(url: broker.createVirtualHost())
         configuration.host = "localhost"
@@ -172,8 +182,7 @@ private final class Confirmed: Sendable {
     @Test("A broker killed under load loses no confirmed message; publisher, consumer and their topology come back")
     func kill() async throws {
         let (broker, _) = try await victim.value
-        let url = broker.createVirtualHost()
-        let fixture = try await Fixture(url: url, Topology(queues: [.quorum("q")]))
+        let (fixture, isWrittenDown) = try await survivor.value
         // Not durable: gone with the broker, unless it is declared again.
         let fleeting = Topology(
             exchanges: [.init("fleeting", .topic, durable: false)],
@@ -209,10 +218,7 @@ private final class Confirmed: Sendable {
                     if !failed.isEmpty { try? await Task.sleep(for: .milliseconds(20)) }
                 }
             }
-            // RabbitMQ 3.10 writes a new quorum queue's registration down some seconds later (the delayed writes of
-            // Erlang's dets): killed before, it comes back without a leader.
-            let settled = Deadline.after(.seconds(8))
-            try await eventually("load should run") { confirmed.texts.count > 2_000 && settled.hasPassed }
+            try await eventually("load should run") { confirmed.texts.count > 2_000 && isWrittenDown.hasPassed }
             await broker.kill()
             try await eventually("the publisher should notice") { !publisher.isAvailable }
             let before = confirmed.texts.count

@@ -12,7 +12,7 @@ import Testing
 struct SessionPlanTests {
     @Test("no refresh and no list reads all sessions", .timeLimit(.minutes(3)))
     func plans() async throws {
-        let client = try await Self.populated()
+        let client = try await Self.among.value
         let user = try await client.query("SELECT user_id FROM sessions LIMIT 1", deadline: Example.deadline)
             .column("user_id", as: UUID.self)
         let someone = try #require(user.first)
@@ -49,7 +49,7 @@ struct SessionPlanTests {
 
     @Test("a tenant's sessions are counted no further than a page needs", .timeLimit(.minutes(3)))
     func totals() async throws {
-        let repository = PostgresSessionRepository(database: try await Self.populated())
+        let repository = PostgresSessionRepository(database: try await Self.among.value)
         func total(_ filter: SessionFilter, offset: Int = 0) async throws -> Int {
             try await repository.sessions(
                 filter, tenantID: DefaultTenant.id, offset: offset, limit: 20, now: Date(),
@@ -59,6 +59,9 @@ struct SessionPlanTests {
         #expect(try await total(SessionFilter(status: .all)) == 1_020)
         #expect(try await total(SessionFilter(status: .revoked), offset: 5_500) == 6_000)
     }
+
+    /// Made once, since these tests only read.
+    private static let among = Task { try await populated() }
 
     private static func populated() async throws -> PostgresClient {
         let client = try await SessionStore.database()
