@@ -49,7 +49,8 @@ struct ServiceClientTests {
             }
             group.get("slow") { _, context in
                 script.journal.note("slow")
-                try await Task.sleep(for: .seconds(3))
+                // The stub stops only once this has ended: long enough to see that nobody waited for it.
+                try await Task.sleep(for: .milliseconds(1_500))
                 script.journal.note("slow ended")
                 return Envelope("late")
             }
