@@ -151,6 +151,20 @@ extension CodeContract {
         #expect(room.mailbox.mails.last?.recipient == "ann@example.org")
     }
 
+    @Test(
+        "Of a new device only an address hears that is verified: the others may be strangers'",
+        arguments: IdentityStore.allCases)
+    func newDevice(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        try await room.notifications.handle(try room.event(.deviceNew, user))
+        #expect(room.mailbox.mails.isEmpty)
+        let code = try await room.code(.emailVerificationRequested, user)
+        try await room.verification.verify(code, identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+        try await room.notifications.handle(try room.event(.deviceNew, user))
+        #expect(room.mailbox.mails.count == 2 && room.mailbox.mails.last?.recipient == "ann@example.org")
+    }
+
     @Test("An address changes only soon after a sign-in")
     func stale() async throws {
         let room = try await Room(.memory)

@@ -84,7 +84,7 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
         guard let kept = codes[code.id], isLive(kept) else { return nil }
         codes[code.id]?.isUsed = true
         verified.insert(code.userID)
-        await users.append(event, deadline: deadline)
+        await users.verifyEmail(of: code.userID, event: event)
         return code.userID
     }
 

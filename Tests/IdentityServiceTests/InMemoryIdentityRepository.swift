@@ -165,6 +165,12 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
         return old
     }
 
+    /// For the store of codes, too.
+    func verifyEmail(of userID: UUID, event: DomainEvent) {
+        accounts[userID]?.user.emailVerifiedAt = now
+        events.append(event)
+    }
+
     func append(_ event: DomainEvent, deadline: Deadline) { events.append(event) }
 
     // MARK: - Unanswered refreshes

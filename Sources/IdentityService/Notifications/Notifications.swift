@@ -116,8 +116,7 @@ package struct Notifications: Sendable {
         guard try await !isEnough(kind, to: user, for: event, deadline) else { return }
         guard
             let account = try await repository.account(user, tenantID: event.tenantID, deadline: deadline),
-            account.user.status == .active, let address = account.user.email,
-            kind != .newDevice || account.tenant.mailsNewDevices
+            account.user.status == .active, let address = account.user.email, Self.isWanted(kind, by: account)
         else { return }
         let detail = try StrictJSON.decode(EventDetail.self, from: Array(event.data.utf8))
         var values = ["tenant": account.tenant.displayName, "time": Self.time(event.time.date)]
@@ -125,6 +124,12 @@ package struct Notifications: Sendable {
         values["device"] = detail.details?["device"]
         values.merge(more) { _, new in new }
         try await send(kind, values, to: address, of: user, for: event)
+    }
+
+    /// Signing in anew is something that anybody can do as often as they like with an account that they registered under
+    /// somebody else's address. Whoever reads there has not asked for it until the address is verified.
+    private static func isWanted(_ kind: MailKind, by account: Account) -> Bool {
+        kind != .newDevice || account.user.emailVerifiedAt != nil && account.tenant.mailsNewDevices
     }
 
     /// The one mail that does not go to the user's address.
