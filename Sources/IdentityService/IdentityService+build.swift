@@ -133,7 +133,7 @@ private func notificationsConsumer(
         configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
         limits: ConsumerLimits(prefetch: 100, batchSize: 20),
         retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: telemetry.logger,
-        isOutage: { ($0 as? MailError)?.isOutage == true }
+        judging: { ($0 as? MailError).map(Notifications.failure) ?? .passing }
     ) { try await notifications.handle($0) }
 }
 

@@ -50,7 +50,7 @@ final class CurlMail {
         if let socketPath { curl_set_text(curl, CURLOPT_UNIX_SOCKET_PATH, socketPath) }
         let code = curl_easy_perform(curl)
         guard code != CURLE_OK else { return }
-        throw Self.error(code, reply: reply())
+        throw Self.error(code, reply: reply(), isTransferring: isTransferring)
     }
 
     private func configure(_ configuration: SMTPConfiguration, deadline: Deadline) {
@@ -106,13 +106,25 @@ final class CurlMail {
         return code
     }
 
-    private static func error(_ code: CURLcode, reply: Int) -> MailError {
+    /// Whether the server had agreed to DATA, so that the mail itself was on its way.
+    private var isTransferring: Bool {
+        var microseconds: curl_off_t = 0
+        curl_get_offset(handle.pointer, CURLINFO_PRETRANSFER_TIME_T, &microseconds)
+        return microseconds > 0
+    }
+
+    private static func error(_ code: CURLcode, reply: Int, isTransferring: Bool) -> MailError {
         let words = curl_easy_strerror(code).map { String(cString: $0) } ?? "error \(code.rawValue)"
+        // What libcurl says of MAIL, RCPT and DATA; of the reply after the mail it says the same as of the greeting.
+        let isAboutMail =
+            switch code {
+            case CURLE_SEND_ERROR: true
+            case CURLE_WEIRD_SERVER_REPLY, CURLE_RECV_ERROR: isTransferring
+            default: false
+            }
         // 421: the server is closing; 454, 530, 534, 535: it is we who are not let in.
         let isOurs = [421, 454, 530, 534, 535].contains(reply)
-        if code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_WEIRD_SERVER_REPLY
-            || code == CURLE_QUOTE_ERROR, (400..<600).contains(reply), !isOurs
-        {
+        if isAboutMail, (400..<600).contains(reply), !isOurs {
             return MailError(.refused(code: reply), "the mail server answered \(reply)")
         }
         return MailError(.unavailable, reply == 0 ? words : "\(words) (the mail server answered \(reply))")

@@ -25,4 +25,12 @@ package struct MailError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     package var isOutage: Bool { kind == .unavailable }
+
+    /// Whether the same mail would be refused again (RFC 5321, section 4.2.1: 5yz is permanent, 4yz passes).
+    package var isPermanent: Bool {
+        switch kind {
+        case .unavailable: false
+        case .refused(let code): code == 0 || (500..<600).contains(code)
+        }
+    }
 }

@@ -32,7 +32,8 @@ class MailServer:
         self.lock = threading.Lock()
         self.taken = []  # (recipients, message, whether the connection was encrypted, who had signed in)
         self.asked = {}  # recipient -> how often somebody had a mail for them
-        self.refusals = {}  # recipient -> the replies to the next of their mails; the last one stays where it is "for ever"
+        # (command, recipient) -> the replies to the next of their mails; the last one stays where it is "for ever"
+        self.refusals = {}
         self.controller = None
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -55,10 +56,15 @@ class MailServer:
 
     # -- what a test asks for -----------------------------------------------------------------------------------------
 
-    def refuse(self, address, *replies, for_ever=False):
-        """Answers the next mails to the address with these replies, one each."""
+    def refuse(self, address, *replies, at="RCPT", for_ever=False):
+        """Answers the next mails to the address with these replies, one each; at "DATA", once it has the whole mail."""
         with self.lock:
-            self.refusals[address] = (list(replies), for_ever)
+            self.refusals[at, address] = (list(replies), for_ever)
+
+    def refusal(self, at, address):
+        replies, for_ever = self.refusals.get((at, address), ([], False))
+        if replies:
+            return replies[0] if for_ever and len(replies) == 1 else replies.pop(0)
 
     def mails(self, address):
         """What it has taken for an address."""
@@ -79,9 +85,8 @@ class MailServer:
     async def handle_RCPT(self, server, session, envelope, address, options):
         with self.lock:
             self.asked[address] = self.asked.get(address, 0) + 1
-            replies, for_ever = self.refusals.get(address, ([], False))
-            if replies:
-                return replies[0] if for_ever and len(replies) == 1 else replies.pop(0)
+            if refusal := self.refusal("RCPT", address):
+                return refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -89,6 +94,8 @@ class MailServer:
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         encrypted = server.transport.get_extra_info("ssl_object") is not None
         with self.lock:
+            if refusal := next(filter(None, (self.refusal("DATA", address) for address in envelope.rcpt_tos)), None):
+                return refusal
             self.taken.append((list(envelope.rcpt_tos), mail, encrypted, session.auth_data))
         return "250 OK"
 

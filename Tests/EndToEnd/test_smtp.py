@@ -8,7 +8,9 @@ import json
 import re
 import secrets
 import signal
+import socketserver
 import subprocess
+import threading
 
 import httpx
 import pytest
@@ -96,6 +98,28 @@ class Identity:
     def metric(self, name):
         lines = httpx.get(f"{self.url}/metrics", timeout=5).text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}[ {{]", line))
+
+
+@contextlib.contextmanager
+def unwelcoming(port, greeting):
+    """A server that sends everybody away with these words."""
+
+    class Greeter(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(f"{greeting}\r\n".encode())
+            self.rfile.readline()
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address, daemon_threads = True, True
+
+    with Server(("127.0.0.1", port), Greeter) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join(10)
 
 
 def somebody():
@@ -196,22 +220,50 @@ def test_what_is_refused_for_now_is_tried_again_and_holds_up_nobody(place):
     assert not letters(place)
 
 
-def test_what_is_refused_for_good_is_a_dead_letter_that_names_the_reply_and_nobody_s_address(place):
+@pytest.mark.parametrize("at, reply", [("RCPT", "550 5.1.1 no such user"), ("DATA", "554 5.6.0 not such a mail")])
+def test_what_is_refused_for_good_is_a_dead_letter_at_once_that_names_the_reply_and_nobody_s_address(place, at, reply):
     with MailServer() as server, Identity(place, **plain(server)) as identity:
         address = somebody()
-        server.refuse(address, "550 5.1.1 no such user", for_ever=True)
+        server.refuse(address, reply, at=at, for_ever=True)
         identity.register(address)
         other = identity.register()
         (letter,) = until(lambda: letters(place), seconds=30, every=0.3, saying="it is given up")
-        assert letter["last_error"] == "the mail server answered 550" and letter["attempts"] == TRIES * (1 + ROUNDS)
+        assert letter["last_error"] == f"the mail server answered {reply[:3]}" and letter["attempts"] == 1
+        assert identity.metric("authms_events_put_aside_total") == 0
         # Where it came together with another event, that was one try more.
-        assert TRIES <= server.count(address) / (1 + ROUNDS) <= TRIES + 1 and not server.mails(address)
+        assert 1 <= server.count(address) <= 2 and not server.mails(address)
         assert address not in place.authms("dlq", "show", letter["id"]).stdout
         until(lambda: server.mails(other), saying="somebody else's mail is there")
         # The mailbox has been made since.
-        server.refuse(address)
+        server.refuse(address, at=at)
         place.authms("dlq", "retry", letter["id"])
         arrives_once(server, address, identity)
+    assert not letters(place)
+
+
+def test_what_is_refused_for_now_to_the_end_is_a_dead_letter_in_the_end(place):
+    with MailServer() as server, Identity(place, **plain(server)) as identity:
+        address = somebody()
+        server.refuse(address, "452 4.2.2 the mailbox is full", for_ever=True)
+        identity.register(address)
+        (letter,) = until(lambda: letters(place), seconds=30, every=0.3, saying="it is given up")
+        assert letter["last_error"] == "the mail server answered 452" and letter["attempts"] == TRIES * (1 + ROUNDS)
+        assert TRIES <= server.count(address) / (1 + ROUNDS) <= TRIES + 1 and not server.mails(address)
+        place.authms("dlq", "discard", letter["id"], "--reason", "a test sent it")
+    assert not letters(place)
+
+
+@pytest.mark.parametrize("reply", ["554 5.7.1 nobody from there", "421 4.3.2 come again"])
+def test_a_server_that_lets_nobody_in_is_one_that_is_away(place, reply):
+    with contextlib.ExitStack() as stack:
+        server = MailServer()
+        with Identity(place, **plain(server)) as identity:
+            with unwelcoming(server.port, reply):
+                address = identity.register()
+                until(lambda: identity.metric("authms_mails_failed_total") > TRIES, seconds=40, saying="it fails again")
+                assert identity.metric("authms_events_put_aside_total") == 0 and not letters(place)
+            stack.enter_context(server)
+            arrives_once(server, address, identity, seconds=40)
     assert not letters(place)
 
 

@@ -109,6 +109,15 @@ struct MailDirectoryTests {
     }
 
     @Test(
+        "What a server refuses for good, or we do, is not sent again; what it refuses for now is",
+        arguments: [(550, true), (554, true), (0, true), (421, false), (450, false), (452, false)])
+    func permanence(code: Int, isPermanent: Bool) {
+        let error = MailError(.refused(code: code), "refused")
+        #expect(error.isPermanent == isPermanent && !error.isOutage)
+        #expect(!MailError(.unavailable, "away").isPermanent)
+    }
+
+    @Test(
         "A sender is a bare address or one behind a plain name",
         arguments: [
             ("a@example.org", "<a@example.org>"), ("The Team <a@example.org>", "The Team <a@example.org>"),

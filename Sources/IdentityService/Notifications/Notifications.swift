@@ -47,6 +47,12 @@ package struct Notifications: Sendable {
     /// News that is older than this is none.
     private static let staleAfter: TimeInterval = 3 * 86_400
 
+    /// What it means for an event that its mail has not left: with no server to take mails all of them wait, what is refused
+    /// for now is tried again later, and what is refused for good never.
+    package static func failure(_ error: MailError) -> EventFailure {
+        error.isOutage ? .outage : error.isPermanent ? .permanent : .passing
+    }
+
     package func handle(_ events: [CloudEvent]) async throws {
         for event in events { try await handle(event.event) }
     }

@@ -6,13 +6,23 @@ internal import Postgres
 package import RabbitMQ
 internal import ServiceLifecycle
 
+/// What an error of a handler says about the event.
+package enum EventFailure: Sendable, Hashable {
+    /// Something is down: the event is not at fault, and waits.
+    case outage
+    /// The event failed and may not fail later.
+    case passing
+    /// The event will fail every time.
+    case permanent
+}
+
 /// Reads a queue of events in batches.
 ///
 /// The handler gets a batch in the queue's order and returns once all of it is stored; it must take an event that it has
 /// seen before for what it is, by `id`. When it throws because something is down, nothing is settled and the consumer
 /// waits without burning deliveries. When it throws otherwise, the events are given to it one by one; the one that keeps
 /// failing is put aside and comes back after each of the schedule's delays, and is a dead letter when it has failed after
-/// the last. A message that is no event is one at once. Who is put aside does not hold up who comes after: the handler
+/// the last. What cannot ever be handled is one at once, and so is a message that is no event. Who is put aside does not hold up who comes after: the handler
 /// must bear an event that comes late.
 package final class EventConsumer: Service, Sendable {
     package typealias Handler = @Sendable ([CloudEvent]) async throws -> Void
@@ -29,12 +39,13 @@ package final class EventConsumer: Service, Sendable {
     /// - Parameters:
     ///   - limits: how much it takes at a time.
     ///   - retries: how long an event that cannot be handled is put aside before it is tried again.
-    ///   - isOutage: whether an error means that something is down, rather than that an event cannot be handled. An error
-    ///     of the database is an outage unless it is about the data.
+    ///   - judging: what an error of the handler says about the event. Errors of the database are not asked about: they
+    ///     are outages unless they are about the data, and pass then.
     package init(
         queue: String, configuration: RabbitMQConfiguration, limits: ConsumerLimits = ConsumerLimits(),
         batchWindow: Duration = .milliseconds(5), retries: RetrySchedule = .standard, metrics: MetricsRegistry,
-        logger: Logger, isOutage: @escaping @Sendable (any Error) -> Bool = { _ in false }, handler: @escaping Handler
+        logger: Logger, judging: @escaping @Sendable (any Error) -> EventFailure = { _ in .passing },
+        handler: @escaping Handler
     ) {
         self.queue = queue
         var topology = Topology.events
@@ -42,7 +53,7 @@ package final class EventConsumer: Service, Sendable {
         let copies = RabbitMQPublisher(configuration: configuration, topology: topology, logger: logger)
         self.copies = copies
         let settling = EventSettling(
-            queue: queue, retries: retries, metrics: metrics, logger: logger, isOutage: isOutage, handler: handler
+            queue: queue, retries: retries, metrics: metrics, logger: logger, judging: judging, handler: handler
         ) { messages in
             try await copies.publish(messages, deadline: .after(.seconds(5)))
         }

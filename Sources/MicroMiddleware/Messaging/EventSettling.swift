@@ -7,7 +7,7 @@ import RabbitMQ
 /// Decides what becomes of each delivery of a queue.
 struct EventSettling: Sendable {
     private let logger: Logger
-    private let isOutage: @Sendable (any Error) -> Bool
+    private let judging: @Sendable (any Error) -> EventFailure
     private let handler: EventConsumer.Handler
     private let retries: RetrySchedule
     /// Publishes copies of what is put aside or given up, with what is known of why, and returns once they are safe.
@@ -19,7 +19,7 @@ struct EventSettling: Sendable {
 
     init(
         queue: String, retries: RetrySchedule, metrics: MetricsRegistry, logger: Logger,
-        isOutage: @escaping @Sendable (any Error) -> Bool, handler: @escaping EventConsumer.Handler,
+        judging: @escaping @Sendable (any Error) -> EventFailure, handler: @escaping EventConsumer.Handler,
         publish: @escaping @Sendable ([AMQPMessage]) async throws -> Void
     ) {
         self.queue = queue
@@ -28,7 +28,7 @@ struct EventSettling: Sendable {
         var logger = logger
         logger[metadataKey: "queue"] = .string(queue)
         self.logger = logger
-        self.isOutage = isOutage
+        self.judging = judging
         self.handler = handler
         consumed = metrics.counter(
             "authms_events_consumed_total", help: "Events taken from a queue and stored.", labels: [("queue", queue)])
@@ -55,7 +55,10 @@ struct EventSettling: Sendable {
         try await handle(events, &failures)
         // Only now: after an outage the same batch comes again.
         for (index, failure) in rubbish { verdicts[index] = await giveUp(deliveries[index].message, failure) }
-        for (index, failure) in failures { verdicts[index] = await putOff(deliveries[index].message, failure) }
+        for (index, failure) in failures {
+            let message = deliveries[index].message
+            verdicts[index] = failure.isPermanent ? await giveUp(message, failure) : await putOff(message, failure)
+        }
         return verdicts
     }
 
@@ -67,7 +70,7 @@ struct EventSettling: Sendable {
                 try await handler(events.map(\.event))
                 consumed.increment(by: Int64(events.count))
                 return
-            } catch  where isOutageOrEnd(error) {
+            } catch  where judge(error) == .outage {
                 throw error
             } catch {
                 logger.warning("a batch failed; its events are tried one by one", metadata: ["error": "\(error)"])
@@ -76,7 +79,7 @@ struct EventSettling: Sendable {
         for (index, event) in events { failures[index] = try await settleAlone(event) }
     }
 
-    /// - Returns: why the event is to be given up; nil when it is stored.
+    /// - Returns: why the event is to be put aside or given up; nil when it is stored.
     private func settleAlone(_ event: CloudEvent) async throws -> Failure? {
         var failure: Failure?
         for attempt in 1...EventConsumer.attemptLimit {
@@ -84,19 +87,24 @@ struct EventSettling: Sendable {
                 try await handler([event])
                 consumed.increment()
                 return nil
-            } catch  where isOutageOrEnd(error) {
-                throw error
             } catch {
+                let verdict = judge(error)
+                if verdict == .outage { throw error }
                 if failure == nil { failure = Failure(error) } else { failure?.again(error) }
+                if verdict == .permanent {
+                    failure?.isPermanent = true
+                    return failure
+                }
                 if attempt < EventConsumer.attemptLimit { try await Task.sleep(for: .milliseconds(50 * attempt)) }
             }
         }
         return failure
     }
 
-    private func isOutageOrEnd(_ error: any Error) -> Bool {
-        if let error = error as? PostgresError { return !error.isAboutData }
-        return error is CancellationError || isOutage(error)
+    /// Our own end is like an outage: nothing is settled.
+    private func judge(_ error: any Error) -> EventFailure {
+        if let error = error as? PostgresError { return error.isAboutData ? .passing : .outage }
+        return error is CancellationError ? .outage : judging(error)
     }
 
     /// Puts a copy aside that comes back after the next of the schedule's delays; after the last, gives up.
@@ -169,6 +177,8 @@ struct EventSettling: Sendable {
         private(set) var last: String
         private(set) var lastAt: EventTime
         private(set) var attempts: Int64 = 1
+        /// Whether trying again cannot help.
+        var isPermanent = false
 
         init(_ error: any Error) {
             first = "\(error)"

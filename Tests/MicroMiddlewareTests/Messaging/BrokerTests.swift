@@ -150,6 +150,36 @@ struct BrokerTests {
         await admin.close()
     }
 
+    @Test("What can never be handled is a dead letter at the first try", .timeLimit(.minutes(3)))
+    func permanentFailure() async throws {
+        let fixture = try await MessagingFixture.make()
+        let publisher = fixture.publisher()
+        let tries = Atomic(0)
+        let consumer = EventConsumer(
+            queue: EventTopology.auditQueue, configuration: fixture.broker, retries: RetrySchedule([.seconds(60)]),
+            metrics: fixture.metrics, logger: fixture.logger, judging: { _ in .permanent }
+        ) { _ in
+            tries.add(1, ordering: .relaxed)
+            throw EventStreamError(description: "never")
+        }
+        let admin = RabbitMQAdmin(configuration: fixture.broker, logger: fixture.logger)
+        let event = EventTests.linked(EventTests.event(subject: "never"))
+        try await fixture.running([{ try await publisher.run() }, { try await consumer.run() }]) {
+            try await eventually(within: .seconds(30), "published") {
+                await (try? BrokerEventPublisher(publisher).publish([event], deadline: .after(.seconds(10)))) != nil
+            }
+            let deadLetters = EventTopology.deadLetterQueue(of: EventTopology.auditQueue)
+            try await eventually(within: .seconds(30), "it is a dead letter") {
+                try await admin.inspect(queue: deadLetters, deadline: .after(.seconds(5))).messages > 0
+            }
+            let delivery = try #require(try await admin.get(queue: deadLetters, deadline: .after(.seconds(5))))
+            let letter = DeadLetter(delivery, deadLetterQueue: deadLetters)
+            #expect(letter.attempts == 1 && letter.lastError == "never")
+        }
+        #expect(tries.load(ordering: .relaxed) >= 1)
+        await admin.close()
+    }
+
     @Test("With the broker away, revocations are read from Redis", .timeLimit(.minutes(2)))
     func revocationsFromRedis() async throws {
         let server = try await TestRedis.start()
