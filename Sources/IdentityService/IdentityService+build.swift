@@ -48,7 +48,7 @@ package func buildIdentityService(
         rangeURL: try settings.valueIfPresent(.breachRangeURL), metrics: telemetry.metrics, logger: telemetry.logger)
     let invitations = PostgresInvitationRepository(database: database)
     let unanswered = UnansweredRefreshes(
-        store: repository, sessions: RemoteSessions(session), logger: telemetry.logger)
+        store: repository, sessions: RemoteSessions(session), metrics: telemetry.metrics, logger: telemetry.logger)
     let rules = try IdentityRules(
         repository: repository, invitations: invitations, codes: codes, deletions: deletions, oneTime: oneTime,
         hasher: hasher, screening: screening, sessions: RemoteSessions(session), factors: RemoteSecondFactors(mfa),

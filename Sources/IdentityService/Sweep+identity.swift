@@ -13,6 +13,8 @@ extension Sweep {
         // All that there is about a person, in one place: no longer than was promised.
         Sweep("exports") { now in "expires_at < \(now)" },
         Sweep("remembered_devices") { now in "expires_at < \(now)" },
+        // Session is told as soon as it answers. Nobody can come with a token that is over, so that it need not be told then.
+        Sweep("unanswered_refreshes") { now in "expires_at < \(now)" },
         // Administrators see for a while what became of them.
         Sweep("invitations") { now in "expires_at < \(now - 90 * 86_400)" },
         // The user's bare id stays among the users, as deleted.

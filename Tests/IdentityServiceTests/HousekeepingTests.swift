@@ -20,7 +20,7 @@ struct HousekeepingTests {
         let ends: [(table: String, gone: Double, stays: Double)] = [
             ("codes", -1.1, -0.9), ("sent_mails", -7.1, -6.9), ("email_changes", -7.1, -6.9),
             ("exports", -0.01, 0.01), ("remembered_devices", -0.01, 0.01), ("invitations", -90.1, -89.9),
-            ("deletions", -90.1, -89.9),
+            ("deletions", -90.1, -89.9), ("unanswered_refreshes", -0.01, 0.01),
         ]
         for (table, gone, stays) in ends {
             for days in [gone, stays] {
@@ -47,7 +47,7 @@ struct HousekeepingTests {
             SELECT (SELECT count(*) FROM codes) + (SELECT count(*) FROM sent_mails)
                 + (SELECT count(*) FROM email_changes) + (SELECT count(*) FROM exports)
                 + (SELECT count(*) FROM remembered_devices) + (SELECT count(*) FROM invitations)
-                + (SELECT count(*) FROM deletions) AS count
+                + (SELECT count(*) FROM deletions) + (SELECT count(*) FROM unanswered_refreshes) AS count
             """, deadline: soon
         ).first?.decode(Int.self, "count")
         #expect(left == ends.count + 1)
@@ -109,6 +109,11 @@ struct HousekeepingTests {
             return """
                 INSERT INTO remembered_devices (id, user_id, tenant_id, created_at, expires_at)
                 VALUES (\(id), \(user), \(tenant), \(time - 60), \(time))
+                """
+        case "unanswered_refreshes":
+            return """
+                INSERT INTO unanswered_refreshes (session_id, generation, edition, asked_at, expires_at)
+                VALUES (\(id), 1, 0, \(time - 86_400), \(time))
                 """
         case "invitations":
             return """

@@ -177,7 +177,7 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
 
     private var unanswered: [NotedRefresh] = []
 
-    func note(_ refresh: UnansweredRefresh, event: DomainEvent?, deadline: Deadline) -> [Date] {
+    func note(_ refresh: UnansweredRefresh, until expiry: Date, event: DomainEvent?, deadline: Deadline) -> [Date] {
         let earlier = unanswered.map(\.refresh).filter {
             $0.sessionID == refresh.sessionID && $0.generation == refresh.generation
         }
@@ -187,6 +187,10 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     }
 
     func unansweredRefreshes(limit: Int, deadline: Deadline) -> [NotedRefresh] { Array(unanswered.prefix(limit)) }
+
+    func unansweredBacklog(deadline: Deadline) -> UnansweredBacklog {
+        UnansweredBacklog(count: unanswered.count, oldest: unanswered.first?.refresh.askedAt)
+    }
 
     func settle(_ ids: [Int64], deadline: Deadline) { unanswered.removeAll { ids.contains($0.id) } }
 

@@ -64,7 +64,7 @@ struct RefreshFallbackTests {
         #expect(noted.map(\.generation) == [1, 1] && noted.map(\.edition) == [0, 0])
         #expect(await repository.events.filter { $0.type == .refreshDegraded }.count == 1)
         let long = UnansweredRefresh(sessionID: session, generation: 1, edition: 0, askedAt: Date() - 600)
-        _ = await repository.note(long, event: nil, deadline: makeOrigin().scope.deadline)
+        _ = await repository.note(long, until: Date() + 3_600, event: nil, deadline: makeOrigin().scope.deadline)
         let again = try await away.refresh(text, origin: makeOrigin())
         let fallbacks = try codec.decode(try #require(again.refreshToken)).grant?.fallbacks
         #expect(fallbacks?.edition == 1)
@@ -116,7 +116,8 @@ struct RefreshFallbackTests {
             sessions: sessions, codec: RefreshTokenCodec(ring: ring),
             degraded: DegradedRefresh(tokens: FakeTokens(), revocations: revocations), repository: repository,
             unanswered: UnansweredRefreshes(
-                store: repository, sessions: FakeSettling(), logger: Logger(label: "test")),
+                store: repository, sessions: FakeSettling(), metrics: MetricsRegistry(),
+                logger: Logger(label: "test")),
             logger: Logger(label: "test"))
     }
 

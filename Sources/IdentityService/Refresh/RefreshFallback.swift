@@ -109,7 +109,7 @@ package struct RefreshFallback: Sendable {
         let refresh = UnansweredRefresh(
             sessionID: token.sessionID, generation: Int64(token.generation),
             edition: Int64(token.grant?.fallbacks.edition ?? 0), askedAt: now())
-        return await unanswered.note(refresh, event: event, scope: origin.scope)
+        return await unanswered.note(refresh, until: token.expiresAt, event: event, scope: origin.scope)
     }
 }
 

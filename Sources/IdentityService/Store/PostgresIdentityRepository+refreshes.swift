@@ -6,7 +6,7 @@ import Postgres
 
 extension PostgresIdentityRepository: UnansweredRefreshStore {
     package func note(
-        _ refresh: UnansweredRefresh, event: DomainEvent?, deadline: Deadline
+        _ refresh: UnansweredRefresh, until expiry: Date, event: DomainEvent?, deadline: Deadline
     ) async throws -> [Date] {
         let recorded: SQL = event.map { ", recorded AS (\(SQL.outboxInsert($0, from: "(SELECT) AS always")))" } ?? ""
         let rows = try await database.query(
@@ -16,8 +16,8 @@ extension PostgresIdentityRepository: UnansweredRefreshStore {
                 WHERE session_id = \(refresh.sessionID) AND generation = \(refresh.generation)
                 ORDER BY asked_at DESC LIMIT 8
             ), kept AS (
-                INSERT INTO unanswered_refreshes (session_id, generation, edition, asked_at)
-                VALUES (\(refresh.sessionID), \(refresh.generation), \(refresh.edition), \(refresh.askedAt))
+                INSERT INTO unanswered_refreshes (session_id, generation, edition, asked_at, expires_at)
+                VALUES (\(refresh.sessionID), \(refresh.generation), \(refresh.edition), \(refresh.askedAt), \(expiry))
             )\(recorded)
             SELECT asked_at FROM earlier ORDER BY asked_at
             """, deadline: deadline)
@@ -38,6 +38,18 @@ extension PostgresIdentityRepository: UnansweredRefreshStore {
                     edition: try row.decode(Int64.self, "edition"),
                     askedAt: try row.decode(Date.self, "asked_at")))
         }
+    }
+
+    package func unansweredBacklog(deadline: Deadline) async throws -> UnansweredBacklog {
+        let row = try await database.query(
+            """
+            SELECT (SELECT count(*) FROM (
+                    SELECT FROM unanswered_refreshes LIMIT \(UnansweredBacklog.mostCounted)) AS counted) AS count,
+                (SELECT asked_at FROM unanswered_refreshes ORDER BY id LIMIT 1) AS oldest
+            """, deadline: deadline
+        ).first
+        return UnansweredBacklog(
+            count: try row?.decode(Int.self, "count") ?? 0, oldest: try row?.decode(Date?.self, "oldest"))
     }
 
     package func settle(_ ids: [Int64], deadline: Deadline) async throws {
