@@ -59,6 +59,26 @@ package struct CreateSessionAnswer: Codable, Sendable, Hashable {
     }
 }
 
+/// `POST /api/v1/internal/sessions/withdraw`: a login was refused after its session had been opened. The session ends; doing it
+/// twice is as good as once.
+package struct WithdrawSessionRequest: Codable, Sendable, Hashable {
+    package var sessionID: UUID
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(sessionID: UUID, tenantID: UUID, userID: UUID) {
+        self.sessionID = sessionID
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package enum CodingKeys: String, CodingKey {
+        case sessionID = "sid"
+        case tenantID = "tenant_id"
+        case userID = "user_id"
+    }
+}
+
 /// `POST /api/v1/internal/users/{user_id}/password-changed`: identity tells session at once what the event
 /// `identity.password.changed` guarantees. Every session that began before, but one, ends.
 package struct PasswordChangedNotice: Codable, Sendable, Hashable {

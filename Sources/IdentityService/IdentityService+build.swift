@@ -69,7 +69,7 @@ package func buildIdentityService(
     TenancyRules(
         database: database, wakeRelay: { events.outbox.wake($0) }, repository: repository,
         accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice,
-        sessions: RemoteSessions(session), tokens: try security.issuer(settings: settings)
+        sessions: RemoteSessions(session), tokens: try security.issuer(settings: settings), logger: telemetry.logger
     ).addRoutes(to: router.group("api/v1"), security: security)
 
     let housekeeping = Housekeeping(Sweep.identity, database: database, telemetry: telemetry)

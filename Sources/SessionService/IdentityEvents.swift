@@ -58,6 +58,9 @@ package struct IdentityEvents: Sendable {
                 deadline: deadline)
             try await deviceTrust.forgetEverything(
                 of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
+        case .sessionWithdrawn:
+            guard let session = detail.sessionID else { return }
+            try await signOut.withdraw(session, of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
         case .refreshDegraded:
             try await takeBack(detail, at: event.time.date, actor: actor, deadline: deadline)
         case .userUpdated:

@@ -20,6 +20,7 @@ struct InternalController: Sendable {
     /// Adds the routes to a group at `api/v1/internal`.
     func addRoutes(to group: some RouterMethods<InternalRequestContext>) {
         group.post("sessions", use: open)
+        group.post("sessions/withdraw", use: withdraw)
         group.post("users/:user_id/password-changed", use: passwordChanged)
         group.post("trusted-devices/check", use: checkDevice)
         group.get("revocations", use: revocations)
@@ -32,6 +33,16 @@ struct InternalController: Sendable {
         let body = try await request.decode(as: CreateSessionRequest.self, context: context)
         let answer = try await opening.open(body, requestID: context.requestID, deadline: context.deadline)
         return Envelope(answer, status: .created)
+    }
+
+    @Sendable private func withdraw(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<RevokedCount> {
+        let body = try await request.decode(as: WithdrawSessionRequest.self, context: context)
+        let count = try await signOut.withdraw(
+            body.sessionID, of: body.userID, tenantID: body.tenantID,
+            actor: SessionActor(userID: body.userID, requestID: context.requestID), deadline: context.deadline)
+        return Envelope(RevokedCount(revoked: count))
     }
 
     @Sendable private func passwordChanged(

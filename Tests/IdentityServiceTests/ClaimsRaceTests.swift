@@ -3,6 +3,7 @@ import Foundation
 import IdentityService
 import Logging
 import MicroMiddleware
+import Synchronization
 import Testing
 
 @Suite("What changes while a session is being opened")
@@ -25,6 +26,7 @@ struct ClaimsRaceTests {
 
     let repository = InMemoryIdentityRepository()
     let tokens = RecordingTokens()
+    let ended = EndedSessions()
 
     @Test(
         "ends a login without a token, whether or not session is there", arguments: Change.allCases, [true, false])
@@ -36,6 +38,31 @@ struct ClaimsRaceTests {
         }
         await #expect(throws: IdentityError.self) { _ = try await signIn.signIn(attempt, origin: makeOrigin()) }
         #expect(tokens.grants.isEmpty)
+        let events = await repository.events
+        if isThere {
+            // It is told so at once.
+            #expect(ended.opened.count == 1 && ended.told == ended.opened)
+            #expect(!events.contains { $0.type == .sessionWithdrawn })
+        } else {
+            // It adopts the session, and then ends it.
+            #expect(ended.told.isEmpty && events.suffix(2).map(\.type) == [.sessionPending, .sessionWithdrawn])
+            let (pending, withdrawn) = (events.suffix(2).first, events.last)
+            let sessionID = try #require(pending?.subject)
+            #expect(withdrawn?.subject == user.id.text && withdrawn?.data.contains(sessionID) == true)
+        }
+    }
+
+    @Test("ends the session by an event where session cannot be told at once")
+    func byEvent() async throws {
+        let user = try await makeEditor()
+        ended.isAway.withLock { $0 = true }
+        let signIn = signIn { [repository] in await repository.change(user.id, .roleRemoved) }
+        await #expect(throws: IdentityError.changedMeanwhile) {
+            _ = try await signIn.signIn(attempt, origin: makeOrigin())
+        }
+        let event = try #require(await repository.events.last)
+        let opened = try #require(ended.opened.first)
+        #expect(event.type == .sessionWithdrawn && event.data.contains(opened.text))
     }
 
     @Test("ends a change of tenant in the same way", arguments: Change.allCases)
@@ -43,11 +70,13 @@ struct ClaimsRaceTests {
         let user = try await makeEditor()
         let enter = TenantSwitch(
             repository: repository, memberships: repository,
-            sessions: MeddlingSessions { [repository] in await repository.change(user.id, change) }, tokens: tokens)
+            sessions: MeddlingSessions(ended) { [repository] in await repository.change(user.id, change) },
+            tokens: tokens, logger: Logger(label: "test"))
         await #expect(throws: IdentityError.self) {
             _ = try await enter.enter(user.tenantID, by: claims(user), origin: makeOrigin())
         }
         #expect(tokens.grants.isEmpty)
+        #expect(ended.opened.count == 1 && ended.told == ended.opened)
     }
 
     @Test("is nothing where nothing changed, and every token is dated by when its claims were read")
@@ -55,9 +84,10 @@ struct ClaimsRaceTests {
         let user = try await makeEditor()
         let before = Date()
         let answer = try await signIn {}.signIn(attempt, origin: makeOrigin()).tokens
-        #expect(answer.refreshToken != nil)
+        #expect(answer.refreshToken != nil && ended.told.isEmpty)
         _ = try await TenantSwitch(
-            repository: repository, memberships: repository, sessions: FakeSessions(), tokens: tokens
+            repository: repository, memberships: repository, sessions: FakeSessions(), tokens: tokens,
+            logger: Logger(label: "test")
         ).enter(user.tenantID, by: claims(user), origin: makeOrigin())
         _ = try await Reauthentication(
             repository: repository, hasher: CountingHasher(), throttle: NoThrottle(), tokens: tokens
@@ -77,8 +107,8 @@ struct ClaimsRaceTests {
 
     private func signIn(_ meddle: @escaping @Sendable () async throws -> Void) -> SignIn {
         SignIn(
-            repository: repository, hasher: CountingHasher(), sessions: MeddlingSessions(meddle), tokens: tokens,
-            logger: Logger(label: "test"))
+            repository: repository, hasher: CountingHasher(), sessions: MeddlingSessions(ended, meddle),
+            tokens: tokens, logger: Logger(label: "test"))
     }
 
     /// Somebody with a role of the tenant's own.
@@ -97,18 +127,38 @@ struct ClaimsRaceTests {
     }
 }
 
+/// What a session service has opened, and was told to end.
+final class EndedSessions: Sendable {
+    let isAway = Mutex(false)
+    private let state = Mutex((opened: [UUID](), told: [UUID]()))
+
+    var opened: [UUID] { state.withLock { $0.opened } }
+    var told: [UUID] { state.withLock { $0.told } }
+
+    func open(_ id: UUID) { state.withLock { $0.opened.append(id) } }
+    func end(_ id: UUID) throws {
+        if isAway.withLock({ $0 }) { throw FakeSessions.Away() }
+        state.withLock { $0.told.append(id) }
+    }
+}
+
 /// A session service while whose work something else happens.
 struct MeddlingSessions: SessionOpening {
+    private let ended: EndedSessions
     private let meddle: @Sendable () async throws -> Void
 
-    init(_ meddle: @escaping @Sendable () async throws -> Void) {
+    init(_ ended: EndedSessions, _ meddle: @escaping @Sendable () async throws -> Void) {
+        self.ended = ended
         self.meddle = meddle
     }
 
     func open(_ request: CreateSessionRequest, scope: RequestScope) async throws -> CreateSessionAnswer {
         try await meddle()
+        ended.open(request.sessionID)
         return try FakeSessions().open(request, scope: scope)
     }
+
+    func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) throws { try ended.end(request.sessionID) }
 
     func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) {}
 }

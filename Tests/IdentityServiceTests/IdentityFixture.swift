@@ -116,6 +116,10 @@ struct FakeSessions: SessionOpening {
             refreshToken: "refresh-\(request.sessionID.text)", refreshExpiresAt: Date() + 3_600)
     }
 
+    func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) throws {
+        if isAway { throw Away() }
+    }
+
     func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) throws {
         if isAway { throw Away() }
     }

@@ -57,6 +57,8 @@ extension EventType {
     package static let administratorCreated = EventType(rawValue: "identity.administrator.created")
     /// A login succeeded while the session service was away: session adopts it afterwards.
     package static let sessionPending = EventType(rawValue: "identity.session.pending")
+    /// A login was refused after its session had been opened, and the session service could not be told: it ends the session.
+    package static let sessionWithdrawn = EventType(rawValue: "identity.session.withdrawn")
     /// A refresh was answered on the refresh token's word alone: the session service was away.
     package static let refreshDegraded = EventType(rawValue: "identity.refresh.degraded")
     package static let permissionDenied = EventType(rawValue: "identity.permission.denied")

@@ -6,6 +6,9 @@ package protocol SessionOpening: Sendable {
     /// Opens the session, idempotently by its id. Fails fast when the session service is away.
     func open(_ request: CreateSessionRequest, scope: RequestScope) async throws -> CreateSessionAnswer
 
+    /// Ends a session that was opened for a login which was refused after all. Twice is as good as once.
+    func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) async throws
+
     /// Ends the sessions that began before a password was changed.
     func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws
 }
@@ -23,6 +26,12 @@ package struct RemoteSessions: SessionOpening {
             "/api/v1/internal/sessions", body: request, as: CreateSessionAnswer.self,
             scope: scope.capped(at: Budget.session),
             isIdempotent: true)
+    }
+
+    package func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) async throws {
+        _ = try await client.post(
+            "/api/v1/internal/sessions/withdraw", body: request, as: RevokedCount.self,
+            scope: scope.capped(at: Budget.session), isIdempotent: true)
     }
 
     package func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws {

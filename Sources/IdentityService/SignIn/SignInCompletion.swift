@@ -64,6 +64,18 @@ package struct SignInCompletion: Sendable {
                 metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
             try await announce(request, origin: origin)
         }
+        do {
+            return try await answer(request, for: account, refreshToken: refreshToken, origin: origin)
+        } catch {
+            await SessionWithdrawal(repository: repository, sessions: sessions, logger: logger)
+                .withdraw(request, isOpen: refreshToken != nil, origin: origin)
+            throw error
+        }
+    }
+
+    private func answer(
+        _ request: CreateSessionRequest, for account: Account, refreshToken: String?, origin: RequestOrigin
+    ) async throws -> SignInAnswer {
         let readAt = try await repository.confirm(account, deadline: origin.scope.deadline.forStatement)
         let access = try tokens.mint(
             AccessTokenGrant(

@@ -1,4 +1,5 @@
 import Hummingbird
+import Logging
 import MicroMiddleware
 import Postgres
 
@@ -18,7 +19,7 @@ struct TenancyRules {
         repository: any IdentityRepository, accounts: CachedAccounts, hasher: any PasswordHashing,
         choice: PasswordChoice,
         sessions: any SessionOpening,
-        tokens: any AccessTokenMinting
+        tokens: any AccessTokenMinting, logger: Logger
     ) {
         let stored = PostgresRoleRepository(database: database, wakeRelay: wakeRelay)
         let memberships = PostgresMembershipRepository(database: database, wakeRelay: wakeRelay)
@@ -36,7 +37,7 @@ struct TenancyRules {
             invitations: PostgresInvitationRepository(database: database, wakeRelay: wakeRelay),
             memberships: memberships, roles: stored)
         switching = TenantSwitch(
-            repository: repository, memberships: memberships, sessions: sessions, tokens: tokens)
+            repository: repository, memberships: memberships, sessions: sessions, tokens: tokens, logger: logger)
         check = PermissionCheck(cache: cache)
     }
 

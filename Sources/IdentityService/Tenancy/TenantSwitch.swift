@@ -1,5 +1,6 @@
 package import Contracts
 package import Foundation
+package import Logging
 package import MicroMiddleware
 
 /// Going to work in another of one's tenants: a session there, beside the one that one has.
@@ -8,16 +9,18 @@ package struct TenantSwitch: Sendable {
     let memberships: any MembershipRepository
     let sessions: any SessionOpening
     let tokens: any AccessTokenMinting
+    let logger: Logger
     let now: @Sendable () -> Date
 
     package init(
         repository: any IdentityRepository, memberships: any MembershipRepository, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, now: @escaping @Sendable () -> Date = { Date() }
+        tokens: any AccessTokenMinting, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.repository = repository
         self.memberships = memberships
         self.sessions = sessions
         self.tokens = tokens
+        self.logger = logger
         self.now = now
     }
 
@@ -41,9 +44,8 @@ package struct TenantSwitch: Sendable {
         if account.mfaPolicy.requires(of: account.user.roles), !identity.methods.contains("mfa") {
             throw APIError(.stepUpRequired)
         }
-        let (sessionID, user) = (UUID.v7(), account.user.snapshot)
         let request = CreateSessionRequest(
-            sessionID: sessionID, user: user, methods: identity.methods,
+            sessionID: .v7(), user: account.user.snapshot, methods: identity.methods,
             authenticatedAt: identity.authenticatedAt, mustChangePassword: account.mustChangePassword,
             userAgent: origin.userAgent, ip: origin.ip, policy: account.tenant.sessionPolicy,
             isKnownDevice: true)
@@ -53,19 +55,34 @@ package struct TenantSwitch: Sendable {
         } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
             throw error.refusal ?? error.apiError
         }
+        do {
+            return try await answer(
+                request, for: account, refreshToken: opened.refreshToken, from: identity.tenantID, origin: origin)
+        } catch {
+            await SessionWithdrawal(repository: repository, sessions: sessions, logger: logger)
+                .withdraw(request, isOpen: true, origin: origin)
+            throw error
+        }
+    }
+
+    private func answer(
+        _ request: CreateSessionRequest, for account: Account, refreshToken: String, from tenantID: UUID,
+        origin: RequestOrigin
+    ) async throws -> SignInAnswer {
+        let user = request.user
         let readAt = try await repository.confirm(
             account, deadline: origin.scope.deadline.forStatement, now: now)
         let event = try origin.event(
-            .tenantSwitched, user: user.id, tenantID: tenantID, actor: user.id, session: sessionID,
-            details: ["from": identity.tenantID.text])
+            .tenantSwitched, user: user.id, tenantID: user.tenantID, actor: user.id, session: request.sessionID,
+            details: ["from": tenantID.text])
         try await repository.append(event, deadline: origin.scope.deadline.forStatement)
         let access = try tokens.mint(
             AccessTokenGrant(
-                user: user, sessionID: sessionID, authenticatedAt: identity.authenticatedAt,
-                methods: identity.methods, mustChangePassword: account.mustChangePassword, claimsReadAt: readAt))
+                user: user, sessionID: request.sessionID, authenticatedAt: request.authenticatedAt,
+                methods: request.methods, mustChangePassword: request.mustChangePassword, claimsReadAt: readAt))
         return SignInAnswer(
-            accessToken: access.token, refreshToken: opened.refreshToken, expiresIn: access.expiresIn, user: user,
-            mustChangePassword: account.mustChangePassword)
+            accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn, user: user,
+            mustChangePassword: request.mustChangePassword)
     }
 
     /// A guest leaves a tenant.

@@ -112,6 +112,8 @@ package enum RevocationReason: String, Sendable, Hashable {
     /// The tokens that carry the roles of before are refused; the session goes on.
     case rolesReduced = "roles_reduced"
     case administrator
+    /// The login that it was opened for was refused after all.
+    case loginRefused = "login_refused"
     /// A newer session of the same user took its place.
     case sessionLimit = "session_limit"
     /// The tenant's sessions were all ended.

@@ -122,6 +122,15 @@ package struct SignOut: Sendable {
         return count
     }
 
+    /// A login was refused after its session had been opened: nobody has a token of the session, which ends.
+    /// - Returns: 1, or 0 where it has ended already or never was.
+    @discardableResult
+    package func withdraw(
+        _ sessionID: UUID, of user: UUID, tenantID: UUID, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
+        try await end(.oneOf(user: user, id: sessionID), of: tenantID, .loginRefused, actor, deadline)
+    }
+
     /// A user was disabled or deleted: nothing of theirs is accepted any more.
     package func endEverything(
         of user: UUID, tenantID: UUID, reason: RevocationReason, at time: Date, actor: SessionActor, deadline: Deadline
