@@ -60,13 +60,14 @@ extension DatabaseMigration {
         guard try settings.value(.databaseMigrate) else { return nil }
         var owner = service
         if let url = try settings.valueIfPresent(.databaseMigrationURL) { owner = try PostgresConfiguration(url: url) }
-        owner.poolSize = 1
+        // One to migrate, one to see what the first waits for.
+        owner.poolSize = 2
         owner.applicationName = "authms-audit-migration"
         let migration = AuditMigration(
             owner: owner, serviceRole: service.user, directory: try settings.value(.migrationsDirectory) + "/audit",
             logger: logger)
         return DatabaseMigration(logger: logger) { deadline in
-            let report = try await migration.run(deadline: deadline)
+            let report = try await migration.run(deadline: deadline, progress: tellOfWaits(logger))
             if !report.applied.isEmpty { logger.notice("migrated: \(report.applied.joined(separator: ", "))") }
         }
     }

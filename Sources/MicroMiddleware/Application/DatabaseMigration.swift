@@ -38,10 +38,18 @@ package final class DatabaseMigration: Service, Sendable {
     ) {
         self.init(importance: importance, logger: logger) { deadline in
             let report = try await PostgresMigrator(database).migrate(
-                try MigrationSet(directory: directory), deadline: deadline)
+                try MigrationSet(directory: directory), deadline: deadline, progress: Self.tellOfWaits(logger))
             if !report.applied.isEmpty {
                 logger.notice("migrated: \(report.applied.joined(separator: ", "))")
             }
+        }
+    }
+
+    /// For a migrator's progress: warns of a migration that waits for somebody's lock.
+    package static func tellOfWaits(_ logger: Logger) -> @Sendable (MigrationProgress) -> Void {
+        { progress in
+            guard case .waiting(let label, let wait) = progress else { return }
+            logger.warning("a migration waits for a lock", metadata: ["migration": "\(label)", "lock": "\(wait)"])
         }
     }
 

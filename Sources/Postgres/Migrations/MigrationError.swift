@@ -12,6 +12,12 @@ package enum MigrationError: Error, Sendable, Equatable {
     case outOfOrder(String, applied: String)
     /// A migration failed; it was rolled back. The reason is the server's.
     case failed(String, reason: String, PostgresError)
+    /// A migration waited for a lock as often and as long as it may; each time it was rolled back.
+    case locked(String, attempts: Int, LockWait?)
+    /// A migration that runs without a transaction failed: what it has done so far may be there.
+    case failedHalfway(String, reason: String, PostgresError)
+    /// A migration that runs without a transaction is not what such a one must be.
+    case badStatement(String, String)
     /// The database could not be asked.
     case database(PostgresError)
     /// A migration ended the transaction that it runs in.
@@ -34,16 +40,26 @@ extension MigrationError: CustomStringConvertible {
             "The migration \(label) is new but \(applied) was applied already; give it the next number."
         case .failed(let label, let reason, _):
             "The migration \(label) failed and was rolled back: \(reason)."
+        case .locked(let label, let attempts, let wait):
+            """
+            The migration \(label) waited \(attempts) times in vain for \(wait.map { "\($0)" } ?? "a lock") and was rolled back \
+            each time; end the transaction that holds the lock, or migrate when there is less to do.
+            """
+        case .failedHalfway(let label, let reason, _):
+            "The migration \(label), which runs without a transaction, failed: \(reason). The next try begins it anew."
+        case .badStatement(let label, let rule):
+            "The migration \(label) runs without a transaction; see to it that it \(rule)."
         case .database(let error): "The database cannot be migrated: \(error)."
         case .endedTransaction(let label):
             "The migration \(label) ends its transaction; remove BEGIN, COMMIT and ROLLBACK from it."
         }
     }
 
-    /// Whether trying again later may help: the database was not there.
+    /// Whether trying again later may help: the database was not there, or somebody held a lock.
     package var isUnavailable: Bool {
         switch self {
-        case .failed(_, _, let error), .database(let error): error.isUnavailable
+        case .failed(_, _, let error), .failedHalfway(_, _, let error), .database(let error): error.isUnavailable
+        case .locked: true
         default: false
         }
     }

@@ -75,7 +75,11 @@ struct Migrate: AsyncParsableCommand {
 
     private static func say(_ role: ServiceRole) -> @Sendable (MigrationProgress) -> Void {
         { progress in
-            if case .applying(let label) = progress { Local.say("\(role.rawValue): applying \(label) …") }
+            switch progress {
+            case .applying(let label): Local.say("\(role.rawValue): applying \(label) …")
+            case .waiting(let label, let wait): Local.say("\(role.rawValue): \(label) waits for \(wait) …")
+            case .applied: break
+            }
         }
     }
 
