@@ -43,59 +43,50 @@ package struct Reckoner: Sendable {
     func records(of changes: [Ledger.Change], deadline: Deadline) async throws -> [Recorded] {
         guard let database = databases[.audit], !changes.isEmpty else { return [] }
         var found: [String: Recorded] = [:]
-        var undone: [String: Int] = [:]
         for start in stride(from: 0, to: changes.count, by: Self.batch) {
             let part = changes[start..<min(start + Self.batch, changes.count)]
             let keys = part.map(\.key)
             let since = (part.map(\.acknowledgedAt).min() ?? .distantPast).addingTimeInterval(-60)
             let rows = try await database.query(
                 """
-                SELECT action, coalesce(request_id, '') AS request_id, target_id, message, recorded_at FROM audit_records
-                WHERE occurred_at > \(since) AND (request_id = ANY(\(keys))
+                SELECT action, coalesce(request_id, '') AS request_id, recorded_at, \(ExchangeRecord.columns)
+                FROM audit_records
+                WHERE occurred_at > \(since) AND (request_id = ANY(\(keys)) AND action <> \(Reckoning.undone)
                     OR action = \(Reckoning.signedOut) AND target_id = ANY(\(keys)))
                 """, deadline: deadline)
+            var exchanges: [String: [ExchangeRecord]] = [:]
             for row in rows {
                 let action = try row.decode(String.self, "action")
-                if action == Reckoning.undone {
-                    undone[try row.decode(String.self, "request_id"), default: 0] += 1
-                    continue
-                }
                 let key = try row.decode(String.self, action == Reckoning.signedOut ? "target_id" : "request_id")
-                if try row.decode(String?.self, "message") == Reckoning.regained { undone[key, default: 0] += 1 }
                 let at = try row.decode(Date.self, "recorded_at")
-                found["\(action) \(key)", default: Recorded()].count += 1
-                let earliest = found["\(action) \(key)"]?.at ?? at
-                found["\(action) \(key)"]?.at = min(earliest, at)
+                var record = found["\(action) \(key)"] ?? Recorded()
+                record.count += 1
+                record.at = min(record.at ?? at, at)
+                found["\(action) \(key)"] = record
+                if action == Reckoning.refreshed { exchanges[key, default: []].append(try ExchangeRecord(row: row)) }
             }
-            for (key, times) in try await takenBackElsewhere(keys, since: since, database, deadline) {
-                undone[key, default: 0] += times
+            let several = exchanges.filter { $0.value.count > 1 }
+            let sessions = Set(several.values.joined().map(\.session))
+            let undone = try await undone(in: sessions, since: since, database, deadline)
+            for (key, exchanges) in several {
+                found["\(Reckoning.refreshed) \(key)"]?.count = ExchangeRecord.count(
+                    exchanges, undone: Set(exchanges.map(\.session)).flatMap { undone[$0] ?? [] })
             }
-        }
-        // An exchange whose answer was lost is taken back, and done again under the same id, or its owner had the answer after
-        // all, before it was taken back; or it stands, and another under the same id gives its owner the successor.
-        for (key, times) in undone {
-            let name = "\(Reckoning.refreshed) \(key)"
-            if let record = found[name] { found[name]?.count = max(1, record.count - times) }
         }
         return changes.map { found["\($0.action) \($0.key)"] ?? Recorded() }
     }
 
-    /// How often the exchange of a request was taken back between its records under the id of another: identity tells session
-    /// of several at once.
-    private func takenBackElsewhere(
-        _ keys: [String], since: Date, _ database: PostgresClient, _ deadline: Deadline
-    ) async throws -> [(key: String, times: Int)] {
-        try await database.query(
+    /// The exchanges that were taken back, by session.
+    private func undone(
+        in sessions: Set<String>, since: Date, _ database: PostgresClient, _ deadline: Deadline
+    ) async throws -> [String: [ExchangeRecord]] {
+        guard !sessions.isEmpty else { return [:] }
+        let rows = try await database.query(
             """
-            SELECT r.request_id, count(*) AS times FROM audit_records u JOIN (
-                SELECT request_id, target_id, min(occurred_at) AS first, max(occurred_at) AS last FROM audit_records
-                WHERE occurred_at > \(since) AND request_id = ANY(\(keys)) AND action = \(Reckoning.refreshed)
-                GROUP BY request_id, target_id HAVING count(*) > 1
-            ) r ON u.target_id = r.target_id AND u.occurred_at BETWEEN r.first AND r.last
-            WHERE u.occurred_at > \(since) AND u.action = \(Reckoning.undone) AND u.request_id IS DISTINCT FROM r.request_id
-            GROUP BY r.request_id
-            """, deadline: deadline
-        ).map { (try $0.decode(String.self, "request_id"), Int(try $0.decode(Int64.self, "times"))) }
+            SELECT \(ExchangeRecord.columns) FROM audit_records
+            WHERE occurred_at > \(since) AND action = \(Reckoning.undone) AND target_id = ANY(\(Array(sessions)))
+            """, deadline: deadline)
+        return Dictionary(grouping: try rows.map { try ExchangeRecord(row: $0, isUndone: true) }, by: \.session)
     }
 
     private static let batch = 5_000
@@ -191,5 +182,24 @@ package struct Reckoner: Sendable {
             for await found in group { if let found { problems.append(found) } }
             return problems
         }
+    }
+}
+
+extension ExchangeRecord {
+    fileprivate static let columns: SQL =
+        """
+        target_id, message, source_position, metadata->'details'->>'generation' AS generation,
+        metadata->'details'->>'edition' AS edition
+        """
+
+    /// - Parameter isUndone: whether it is of one that was taken back; it names the generation that is in force again.
+    fileprivate init(row: PostgresRow, isUndone: Bool = false) throws {
+        let generation = try row.decode(String?.self, "generation").flatMap { Int64($0) }
+        let isRegained = try row.decode(String.self, "message") == Reckoning.regained
+        self.init(
+            isUndone ? .undone : isRegained ? .regained : .exchanged, session: try row.decode("target_id"),
+            generation: isUndone ? generation.map { $0 + 1 } : generation,
+            edition: try row.decode(String?.self, "edition").flatMap { Int64($0) },
+            position: try row.decode("source_position"))
     }
 }

@@ -72,6 +72,8 @@ extension PostgresSessionRepository {
         event(.sessionRefreshed, actor, at: now, message: message)
     }
 
+    /// An event of what has become of the row that `s` returns. It tells of which token, so that each one that was undone, or
+    /// done over, can be told from one that was done twice.
     private static func event(
         _ type: EventType, _ actor: SessionActor, at now: Date, message: String? = nil
     ) -> SQL {
@@ -80,7 +82,9 @@ extension PostgresSessionRepository {
         SELECT \(UUID.v7(now: now)), \(type.rawValue)::text, s.id::text, s.tenant_id, \(now),
             json_strip_nulls(json_build_object('actor_id', s.user_id, 'actor_type', 'user', 'session_id', s.id,
                 'ip', \(actor.ip)::text, 'user_agent', \(actor.userAgent)::text,
-                'request_id', \(actor.requestID)::text, 'status', 'success', 'message', \(message)::text))
+                'request_id', \(actor.requestID)::text, 'status', 'success', 'message', \(message)::text,
+                'details', json_build_object(
+                    'generation', s.generation::text, 'edition', s.exchanged_edition::text)))
         FROM s
         """
     }
