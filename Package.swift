@@ -206,12 +206,12 @@ let package = Package(
             "IdentityService",
             [
                 "IdentityService", "MicroMiddleware", "Contracts", "ConnectionKit", "Mail", "Passwords", "Postgres",
-                "Redis", logging,
+                "Redis", crypto, logging,
             ]),
         tests(
             "SessionService",
             [
-                "SessionService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", logging,
+                "SessionService", "MicroMiddleware", "Contracts", "ConnectionKit", "Postgres", crypto, logging,
             ]),
         tests(
             "ProfileService",

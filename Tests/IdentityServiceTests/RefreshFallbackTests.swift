@@ -1,4 +1,5 @@
 import Contracts
+import Crypto
 import Foundation
 import IdentityService
 import Logging
@@ -78,6 +79,18 @@ struct RefreshFallbackTests {
         }
     }
 
+    @Test("What a newer version wrote is left to session, and buys nothing here")
+    func newerForm() async throws {
+        let newer = try newerForm(of: try text())
+        let answer = try await fallback(FakeRefreshing(failure: nil)).refresh(newer, origin: makeOrigin())
+        #expect(answer.accessToken == "from session")
+        await #expect(throws: ServiceCallError.self) {
+            try await fallback(FakeRefreshing(failure: .unavailable(target: "session", mayHaveActed: false)))
+                .refresh(newer, origin: makeOrigin())
+        }
+        #expect(await repository.events.allSatisfy { $0.type != .refreshDegraded })
+    }
+
     @Test("Somebody disabled, gone, or with a new password since gets nothing")
     func changedSince() async throws {
         let text = try text()
@@ -109,6 +122,16 @@ struct RefreshFallbackTests {
                 text, origin: makeOrigin())
             return nil
         } catch let error as IdentityError { return error }
+    }
+
+    /// A token with a flag that this version does not know.
+    private func newerForm(of text: String) throws -> String {
+        var body = try #require(Base64URLText.bytes(String(text.dropFirst(4)))).dropLast(32)
+        body[37] |= 4
+        let key = try #require(ring.snapshot.signingKey(for: .refresh))
+        guard case .hs256(let secret) = key.material else { throw RefreshTokenError.noActiveKey }
+        let sealed = Data(body) + HMAC<SHA256>.authenticationCode(for: Data(body), using: secret)
+        return "art_" + Base64URLText.text(Array(sealed))
     }
 
     private func fallback(_ sessions: FakeRefreshing) -> RefreshFallback {

@@ -35,7 +35,13 @@ package struct RefreshFallback: Sendable {
     /// - Throws: ``IdentityError/refreshTokenInvalid``, ``IdentityError/refreshTokenRevoked``,
     ///   ``IdentityError/accountDisabled``, ``IdentityError/onlySessionKnows``; what the session service refused with.
     package func refresh(_ text: String, origin: RequestOrigin) async throws -> SignInAnswer {
-        let token = try codec.decode(text)
+        let token: RefreshToken
+        do {
+            token = try codec.decode(text)
+        } catch RefreshTokenError.newerForm {
+            // Nothing can be done on its word here; but a replica of session may be of the version that wrote it.
+            return try await sessions.refresh(text, scope: origin.scope)
+        }
         do {
             return try await sessions.refresh(text, scope: origin.scope)
         } catch let error as ServiceCallError where error.isWithoutAnswer {

@@ -12,7 +12,12 @@ extension TokenError: APIErrorConvertible {
 }
 
 extension RefreshTokenError: APIErrorConvertible {
+    /// A token of a newer form is no reason to sign in again: another replica, or this one in a moment, can read it.
     package var apiError: APIError {
-        self == .noActiveKey ? APIError(.internal) : APIError(.refreshTokenInvalid)
+        switch self {
+        case .noActiveKey: APIError(.internal)
+        case .newerForm: APIError(.dependencyUnavailable, isNotActedOn: true)
+        case .malformed, .unknownKey, .badAuthenticator, .expired: APIError(.refreshTokenInvalid)
+        }
     }
 }

@@ -28,6 +28,8 @@ package enum RefreshTokenError: Error, Equatable {
     /// Tampered with, or not ours.
     case badAuthenticator
     case expired
+    /// Authentic, and of a form that this version does not know: a replica of a newer one wrote it, and can read it.
+    case newerForm
     /// The ring holds no active refresh key.
     case noActiveKey
 }
@@ -35,8 +37,11 @@ package enum RefreshTokenError: Error, Equatable {
 /// Writes and reads refresh tokens: `art_` and the base64url of
 /// `version (1) ‖ key (8) ‖ session (16) ‖ generation (4) ‖ expiry (8) ‖ grant ‖ HMAC-SHA-256 of all that (32)`.
 ///
-/// Version 1 has no grant, version 2 has one. The text is a function of the token and the key, so that the successor of a
-/// token can be derived again for a client that lost the answer. Rubbish is refused before any database is asked.
+/// Version 1 has no grant, version 2 has one. Whatever comes after them keeps version, key and authenticator where they
+/// are, so that a token of a newer program is told from rubbish, and left to those who can read it.
+///
+/// The text is a function of the token and the key, so that the successor of a token can be derived again for a client that
+/// lost the answer. Rubbish is refused before any database is asked.
 package struct RefreshTokenCodec: Sendable {
     private static let prefix = "art_"
     private static let headCount = 37
@@ -76,29 +81,36 @@ package struct RefreshTokenCodec: Sendable {
         let text = String(decoding: Array(text.utf8.prefix(Self.maximumTextCount + 1)), as: UTF8.self)
         guard text.utf8.count <= Self.maximumTextCount, text.hasPrefix(Self.prefix),
             let bytes = Base64URL.decode(String(text.dropFirst(Self.prefix.count))),
-            bytes.count == Self.headCount + Self.tagCount ? bytes[0] == 1 : Self.isVersion2(bytes)
+            bytes.count >= Self.headCount + Self.tagCount
         else { throw .malformed }
+        let isKnown = Self.isKnown(bytes)
+        guard isKnown || bytes[0] > 2 else { throw .malformed }
         let body = bytes.dropLast(Self.tagCount)
         let now = self.now()
         let key = ring.snapshot.keys.first { $0.use == .refresh && Self.name(of: $0) == Array(body[1..<9]) }
-        guard let key, key.verifies(at: now), case .hs256(let secret) = key.material else { throw .unknownKey }
+        guard let key, key.verifies(at: now), case .hs256(let secret) = key.material else {
+            throw isKnown ? .unknownKey : .malformed
+        }
         guard
             HMAC<SHA256>.isValidAuthenticationCode(
                 bytes.suffix(Self.tagCount), authenticating: body, using: secret)
-        else { throw .badAuthenticator }
+        else { throw isKnown ? .badAuthenticator : .malformed }
+        guard isKnown else { throw .newerForm }
         var token = RefreshToken(
             sessionID: UUID(bytes: body[9..<25]), generation: UInt32(truncatingIfNeeded: Self.integer(body[25..<29])),
             expiresAt: Date(timeIntervalSince1970: Double(Int64(bitPattern: Self.integer(body[29..<37])))))
+        guard now < token.expiresAt else { throw .expired }
         if bytes[0] == 2 {
-            guard let grant = RefreshGrant(bytes: body[Self.headCount...]) else { throw .malformed }
+            // It is authentic: what it says is well-formed to whoever wrote it.
+            guard let grant = RefreshGrant(bytes: body[Self.headCount...]) else { throw .newerForm }
             token.grant = grant
         }
-        guard now < token.expiresAt else { throw .expired }
         return token
     }
 
-    private static func isVersion2(_ bytes: [UInt8]) -> Bool {
-        bytes.count > headCount + tagCount && bytes[0] == 2
+    /// Whether the bytes are of a version that is written here, as long as such a one is.
+    private static func isKnown(_ bytes: [UInt8]) -> Bool {
+        bytes.count == headCount + tagCount ? bytes[0] == 1 : bytes[0] == 2
     }
 
     /// Eight bytes that stand for a key in a token.

@@ -27,21 +27,18 @@ package struct SignOut: Sendable {
     package func signOut(
         identity: AccessTokenClaims?, refreshToken: String?, actor: SessionActor, deadline: Deadline
     ) async throws {
-        var ended: Set<UUID> = []
+        var token: RefreshToken?
+        do throws(RefreshTokenError) {
+            token = try refreshToken.map { (text) throws(RefreshTokenError) in try codec.decode(text) }
+        } catch {
+            // Beside a good access token, a refresh token that has expired is nothing to complain about. One of which only
+            // others know which session it is of is theirs to end, before anything is done here.
+            if identity == nil || error == .newerForm { throw error }
+        }
         if let identity {
             try await end(.one(identity.sessionID), of: identity.tenantID, .logout, actor, deadline)
-            ended.insert(identity.sessionID)
         }
-        guard let refreshToken else { return }
-        let token: RefreshToken
-        do {
-            token = try codec.decode(refreshToken)
-        } catch {
-            // Beside a good access token, a refresh token that has expired is nothing to complain about.
-            if identity != nil { return }
-            throw error
-        }
-        guard !ended.contains(token.sessionID) else { return }
+        guard let token, token.sessionID != identity?.sessionID else { return }
         guard let session = try await repository.owner(of: token.sessionID, deadline: deadline.forStatement) else {
             return
         }

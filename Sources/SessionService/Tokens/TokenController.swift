@@ -59,7 +59,7 @@ struct TokenController: Sendable {
             try await signOut.signOut(
                 identity: identity, refreshToken: identity == nil ? form.token : nil,
                 actor: SessionActor(context, userID: identity?.subject), deadline: context.deadline)
-        } catch is RefreshTokenError {
+        } catch let error as RefreshTokenError where error != .newerForm {
             // Not ours, or expired.
         }
         return Response(status: .ok, headers: [.cacheControl: "no-store", .contentLength: "0"])

@@ -30,11 +30,19 @@ package struct TokenInspection: Sendable {
     }
 
     /// What an active token of the tenant is; nil for everything else, whatever the reason: RFC 7662, section 2.2.
+    /// - Throws: ``RefreshTokenError/newerForm`` for one that a newer replica can read.
     package func inspect(_ text: String, tenantID: UUID, deadline: Deadline) async throws -> Finding? {
         if let claims = try? verify(text) {
             return claims.tenantID == tenantID ? .access(claims) : nil
         }
-        guard let token = try? codec.decode(text),
+        let token: RefreshToken
+        do throws(RefreshTokenError) {
+            token = try codec.decode(text)
+        } catch {
+            if error == .newerForm { throw error }
+            return nil
+        }
+        guard
             let session = try await repository.session(
                 token.sessionID, tenantID: tenantID, deadline: deadline.forStatement)
         else { return nil }

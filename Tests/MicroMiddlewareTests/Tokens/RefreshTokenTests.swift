@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import HTTPTypes
 import MicroMiddleware
 import Testing
 
@@ -178,6 +179,32 @@ struct RefreshTokenTests {
         let plain = try #require(TokenForge.decode(try codec.encode(token).dropFirst(4)))
         #expect(refusal(of: "art_" + TokenForge.encode([2] + plain.dropFirst())) == .malformed)
         #expect(refusal(of: "art_" + TokenForge.encode([1] + raw.dropFirst())) == .malformed)
+    }
+
+    @Test("A token of a version to come is told from rubbish, and left to another replica", arguments: [1, 40])
+    func newerForm(more: Int) throws {
+        let raw = Array(try #require(TokenForge.decode(try codec.encode(granted).dropFirst(4))))
+        func forged(secret: SymmetricKey? = nil, _ change: (inout [UInt8]) -> Void) -> String {
+            var body = Array(raw.dropLast(32))
+            change(&body)
+            let tag = HMAC<SHA256>.authenticationCode(for: body, using: secret ?? forge.refreshSecret)
+            return "art_" + TokenForge.encode(Data(body + tag))
+        }
+        // A flag that this version does not know, with what it announces; a version that it does not know.
+        let flagged: (inout [UInt8]) -> Void = { body in
+            body[37] |= 4
+            body += [UInt8](repeating: 7, count: more)
+        }
+        #expect(refusal(of: forged(flagged)) == .newerForm)
+        #expect(refusal(of: forged { $0[0] = 3 }) == .newerForm)
+        #expect(RefreshTokenError.newerForm.apiError.isNotActedOn && RefreshTokenError.newerForm.apiError.status == 503)
+        // Whoever has no key gets no further with it than with anything else.
+        let other = SymmetricKey(size: .bits256)
+        #expect(refusal(of: forged(secret: other, flagged)) == .badAuthenticator)
+        #expect(refusal(of: forged(secret: other) { $0[0] = 3 }) == .malformed)
+        #expect(RefreshTokenError.badAuthenticator.apiError.status == 401)
+        forge.time.advance(by: 86_400)
+        #expect(refusal(of: forged(flagged)) == .expired)
     }
 
     @Test("A grant that is too large is left out, and the token is good all the same")
