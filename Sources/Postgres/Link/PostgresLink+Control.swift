@@ -16,6 +16,14 @@ extension PostgresLink {
         PQclear(try simple("BEGIN", native, Exchange(native, changesNothing: true), deadline: deadline))
     }
 
+    /// Begins with a statement, in the round trip of `BEGIN`.
+    func begin(with first: SQL, lease: UInt64, deadline: Deadline) throws(PostgresError) {
+        let native = try ready(for: lease, deadline: deadline)
+        defer { settle() }
+        _ = try runTogether(
+            "BEGIN", first, native, Exchange(native, changesNothing: true), deadline: deadline)
+    }
+
     /// - Throws: SQLSTATE 25P02 when the server rolled back instead, because a statement had failed and nobody said so.
     func commit(lease: UInt64, deadline: Deadline) throws(PostgresError) {
         let native = try ready(for: lease, deadline: deadline)
@@ -56,9 +64,13 @@ extension PostgresLink {
 }
 
 extension PostgresConnection {
-    func begin() async throws(PostgresError) {
+    func begin(with first: SQL? = nil) async throws(PostgresError) {
         try await link.withCancellation { (link) throws(PostgresError) in
-            try await link.begin(lease: lease, deadline: deadline)
+            if let first {
+                try await link.begin(with: first, lease: lease, deadline: deadline)
+            } else {
+                try await link.begin(lease: lease, deadline: deadline)
+            }
         }
     }
 

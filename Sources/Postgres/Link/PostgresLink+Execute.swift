@@ -10,10 +10,11 @@ extension PostgresLink {
         return try run(sql, native, deadline: deadline)
     }
 
-    /// Runs one statement and gives the connection back before the caller's own thread hears of it, so that a waiter need
-    /// not wait for that too.
+    /// Runs one statement, or two together, and gives the connection back before the caller's own thread hears of it, so
+    /// that a waiter need not wait for that too.
     func queryAndRelease(
-        _ sql: SQL, lease: ConnectionPool<PostgresLink>.Lease, pool: ConnectionPool<PostgresLink>, deadline: Deadline
+        _ sql: SQL, precededBy first: SQL?, lease: ConnectionPool<PostgresLink>.Lease,
+        pool: ConnectionPool<PostgresLink>, deadline: Deadline
     ) throws(PostgresError) -> PostgresResult {
         defer {
             settle()
@@ -21,19 +22,27 @@ extension PostgresLink {
             if condition.load(ordering: .relaxed) == .dirty { finish() }
             pool.release(lease, reusable: condition.load(ordering: .relaxed) == .clean)
         }
-        return try run(sql, try ready(deadline: deadline), deadline: deadline)
+        return try run(sql, precededBy: first, try ready(deadline: deadline), deadline: deadline)
     }
 
-    private func run(_ sql: SQL, _ native: OpaquePointer, deadline: Deadline) throws(PostgresError) -> PostgresResult {
+    private func run(
+        _ sql: SQL, precededBy first: SQL? = nil, _ native: OpaquePointer, deadline: Deadline
+    ) throws(PostgresError) -> PostgresResult {
         let text = sql.text
+        func attempt() throws(PostgresError) -> PostgresResult {
+            guard let first else { return try runPrepared(text, sql, native, deadline: deadline) }
+            return try runTogether(
+                first, sql, native, Exchange(native), deadline: deadline)
+        }
         do throws(PostgresError) {
-            return try runPrepared(text, sql, native, deadline: deadline)
+            return try attempt()
         } catch {
             // The table changed under the statement, or somebody deallocated it. Nothing was executed.
             guard error.sqlState == "0A000" || error.sqlState == "26000", statements.remove(text) != nil,
                 PQtransactionStatus(native) == PQTRANS_IDLE
             else { throw error }
-            return try runPrepared(text, sql, native, deadline: deadline)
+            if let first { _ = statements.remove(first.text) }
+            return try attempt()
         }
     }
 
@@ -96,10 +105,15 @@ extension PostgresLink {
     func send(
         _ statement: PreparedStatement, _ native: OpaquePointer, _ exchange: Exchange, deadline: Deadline
     ) throws(PostgresError) {
-        let isSent = parameters.withPointers { count, values, lengths, formats in
+        guard Self.send(statement, &parameters, native) else { throw lost(native, exchange) }
+    }
+
+    static func send(
+        _ statement: PreparedStatement, _ parameters: inout ParameterBuffer, _ native: OpaquePointer
+    ) -> Bool {
+        parameters.withPointers { count, values, lengths, formats in
             PQsendQueryPrepared(native, statement.name, count, values, lengths, formats, 1)
-        }
-        guard isSent == 1 else { throw lost(native, exchange) }
+        } == 1
     }
 }
 

@@ -31,6 +31,8 @@ actor PostgresLink {
     let handle = PostgresHandle()
     var statements: StatementCache
     var parameters = ParameterBuffer()
+    /// Those of a statement that is sent together with another.
+    var firstParameters = ParameterBuffer()
     var stream: PreparedStatement?
     private let socketWait: SocketWait
 

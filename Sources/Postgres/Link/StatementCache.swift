@@ -20,7 +20,8 @@ struct StatementCache {
     private var lastName = 0
 
     init(capacity: Int) {
-        self.capacity = max(1, capacity)
+        // Two are sent together at times.
+        self.capacity = max(2, capacity)
     }
 
     mutating func find(_ text: String) -> PreparedStatement? {
