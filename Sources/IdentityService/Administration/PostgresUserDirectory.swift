@@ -60,7 +60,7 @@ package struct PostgresUserDirectory: UserDirectory {
             SELECT \(IdentityRows.userColumns) FROM u JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id
             """
         let row = try await IdentityRows.naming {
-            try await database.acting(for: tenantID, deadline: deadline) { try await $0.query(sql) }
+            try await database.query(sql, actingFor: tenantID, deadline: deadline)
         }.first
         wakeRelay(.soon)
         return try row.map(User.init(row:))
@@ -100,7 +100,7 @@ package struct PostgresUserDirectory: UserDirectory {
             ), recorded AS (\(SQL.outboxInsert(event, from: "changed", at: "changed_at")))
             SELECT changed_at FROM changed
             """
-        let row = try await database.acting(for: tenantID, deadline: deadline) { try await $0.query(sql) }.first
+        let row = try await database.query(sql, actingFor: tenantID, deadline: deadline).first
         wakeRelay(.now)
         return try row?.decode(Date.self, "changed_at")
     }

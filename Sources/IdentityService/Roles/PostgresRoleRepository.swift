@@ -20,8 +20,7 @@ package struct PostgresRoleRepository: RoleRepository {
             SELECT \(Self.columns) FROM roles WHERE tenant_id = \(tenantID) ORDER BY name
             LIMIT \(CustomRole.maximumCount)
             """
-        return try await database.acting(for: tenantID, deadline: deadline) { try await $0.query(sql) }
-            .map(CustomRole.init(row:))
+        return try await database.query(sql, actingFor: tenantID, deadline: deadline).map(CustomRole.init(row:))
     }
 
     package func insert(_ role: CustomRole, event: DomainEvent, deadline: Deadline) async throws {

@@ -22,7 +22,7 @@ package struct PostgresInvitationRepository: InvitationRepository {
             WITH i AS (\(Self.insertion(invitation, codeHash: codeHash)) RETURNING id)
             \(SQL.outboxInsert(event, from: "i"))
             """
-        try await database.acting(for: invitation.tenantID, deadline: deadline) { _ = try await $0.query(sql) }
+        try await database.query(sql, actingFor: invitation.tenantID, deadline: deadline)
         wakeRelay(.soon)
     }
 
@@ -62,9 +62,7 @@ package struct PostgresInvitationRepository: InvitationRepository {
             ), recorded AS (\(SQL.outboxInsert(event, from: "i")))
             SELECT id FROM i
             """
-        let isRevoked = try await database.acting(for: tenantID, deadline: deadline) {
-            try await !$0.query(sql).isEmpty
-        }
+        let isRevoked = try await !database.query(sql, actingFor: tenantID, deadline: deadline).isEmpty
         wakeRelay(.soon)
         return isRevoked
     }
