@@ -9,8 +9,12 @@ extension TestPostgres {
         let url = try await shared().createDatabase()
         let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
         _ = try await PostgresMigrator(client).migrate(
-            try MigrationSet(directory: "\(repository)/migrations/\(service)"), deadline: .after(.seconds(30)))
+            migrations(of: service), deadline: .after(.seconds(30)))
         return client
+    }
+
+    static func migrations(of service: String) throws -> MigrationSet {
+        try MigrationSet(directory: "\(repository)/migrations/\(service)")
     }
 
     private static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -64,9 +64,11 @@ package final class TestPostgres: Sendable {
     }
 
     /// Makes an empty database of its own and returns the superuser's address of it.
-    package func createDatabase() async throws -> String {
+    ///
+    /// - Parameter owner: a role that owns it in the superuser's stead.
+    package func createDatabase(owner: String = "postgres") async throws -> String {
         let name = "test_" + UUID().uuidString.lowercased().replacing("-", with: "")
-        try await execute("CREATE DATABASE \(name)")
+        try await execute("CREATE DATABASE \(name) OWNER \(owner)")
         return url(database: name)
     }
 
