@@ -7,7 +7,8 @@ import SessionService
 import TestSupport
 import Testing
 
-/// What users and administrators ask for among 60,000 sessions of 20,000 users, one in ten of them ended.
+/// What users and administrators ask for among 60,000 sessions of 20,000 users, one in ten of them ended, as a role that the
+/// policies hold for.
 @Suite("Among many sessions", .serialized)
 struct SessionPlanTests {
     @Test("no refresh and no list reads all sessions", .timeLimit(.minutes(3)))
@@ -64,7 +65,7 @@ struct SessionPlanTests {
     private static let among = Task { try await populated() }
 
     private static func populated() async throws -> PostgresClient {
-        let client = try await SessionStore.database()
+        let client = try await TestPostgres.policed(for: "session").client
         let user = String(decoding: try StrictJSON.encode(Example.user()), as: UTF8.self)
         try await client.query(
             """

@@ -12,7 +12,7 @@ enum SessionStore: String, CaseIterable, Sendable {
     func make() async throws -> any SessionRepository & TrustedDeviceRepository {
         switch self {
         case .memory: InMemorySessionRepository()
-        case .postgres: PostgresSessionRepository(database: try await Self.database())
+        case .postgres: PostgresSessionRepository(database: try await TestPostgres.policed(for: "session").client)
         }
     }
 

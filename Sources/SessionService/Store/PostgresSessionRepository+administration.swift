@@ -9,7 +9,7 @@ extension PostgresSessionRepository {
         _ filter: SessionFilter, tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
     ) async throws -> (sessions: [Session], total: Int) {
         let condition = Self.condition(filter, tenantID: tenantID, now: now)
-        return try await database.withConnection(deadline: deadline) { connection in
+        return try await database.acting(for: tenantID, deadline: deadline) { connection in
             let rows = try await connection.query(Self.page(condition, offset: offset, limit: limit))
             let count = Self.count(condition, bound: offset + limit + Page.countedAhead)
             let total = try await connection.query(count).first?.decode(Int.self, "total")
@@ -51,7 +51,7 @@ extension PostgresSessionRepository {
     package func statistics(of tenantID: UUID, now: Date, deadline: Deadline) async throws -> SessionStatistics {
         let alive: SQL = "tenant_id = \(tenantID) AND revoked_at IS NULL AND idle_expires_at > \(now)"
         let yesterday = now - 86_400
-        return try await database.withConnection(deadline: deadline) { connection in
+        return try await database.acting(for: tenantID, deadline: deadline) { connection in
             func counts(_ sql: SQL) async throws -> [String: Int] {
                 var counts: [String: Int] = [:]
                 for row in try await connection.query(sql) {
@@ -88,7 +88,7 @@ extension PostgresSessionRepository {
         of tenantID: UUID, offset: Int, limit: Int, now: Date, deadline: Deadline
     ) async throws -> (revocations: [Revocation], total: Int) {
         let found: SQL = "FROM revocations WHERE tenant_id = \(tenantID) AND expires_at > \(now)"
-        return try await database.withConnection(deadline: deadline) { connection in
+        return try await database.acting(for: tenantID, deadline: deadline) { connection in
             let rows = try await connection.query(
                 """
                 SELECT sequence, kind, subject, issued_before, expires_at \(found)

@@ -22,7 +22,7 @@ extension PostgresSessionRepository: TrustedDeviceRepository {
                     ORDER BY created_at DESC, id DESC OFFSET \(TrustedDevice.maximumPerUser - 1))
             )
             \(SQL.outboxInsert(event, from: "added"))
-            """, deadline: deadline)
+            """, actingFor: device.tenantID, deadline: deadline)
         wakeRelay(.soon)
     }
 
@@ -35,7 +35,7 @@ extension PostgresSessionRepository: TrustedDeviceRepository {
                 expires_at
             FROM trusted_devices WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND expires_at > \(now)
             ORDER BY created_at DESC, id DESC LIMIT \(TrustedDevice.maximumPerUser)
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).map(TrustedDevice.init(row:))
     }
 
@@ -47,7 +47,7 @@ extension PostgresSessionRepository: TrustedDeviceRepository {
             UPDATE trusted_devices SET last_used_at = \(now)
             WHERE token_hash = \(Data(tokenHash)) AND tenant_id = \(tenantID) AND user_id = \(userID) AND expires_at > \(now)
             RETURNING id
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).isEmpty
     }
 
@@ -63,7 +63,7 @@ extension PostgresSessionRepository: TrustedDeviceRepository {
                 SELECT count(*) AS count FROM gone HAVING count(*) > 0
             ), recorded AS (\(SQL.outboxInsert(event, from: "counted")))
             SELECT count FROM counted
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).first?.decode(Int.self, "count")
         wakeRelay(.soon)
         return gone ?? 0

@@ -12,6 +12,8 @@ extension PostgresSessionRepository {
     /// A server that was stopped executes what waited in its socket when it is continued, long after the client was
     /// given a token of five minutes and kept its refresh token. So the statement is void once it is too late by the
     /// server's clock; where the clocks differ by more, the rule decides, in a transaction that ends with its client.
+    ///
+    /// For all tenants: what leads to the row is the signed id of a session, and the row alone says whose it is.
     package func refresh(
         _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
     ) async throws -> RefreshResult {

@@ -6,7 +6,7 @@ import Postgres
 
 extension PostgresSessionRepository {
     package func revoke(_ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation] {
-        let revocations = try await database.withTransaction(deadline: deadline) { connection in
+        let revocations = try await database.acting(for: ending.tenantID, deadline: deadline) { connection in
             try await end(ending, on: connection)
         }
         wakeRelay(.now)
@@ -14,7 +14,7 @@ extension PostgresSessionRepository {
     }
 
     package func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation] {
-        let revocations = try await database.withTransaction(deadline: deadline) { connection in
+        let revocations = try await database.acting(for: ending.tenantID, deadline: deadline) { connection in
             let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
                 .first?.decode(Int64.self, "sequence")
             let user = Revocation(
@@ -30,7 +30,7 @@ extension PostgresSessionRepository {
     package func revokeTenant(
         _ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline
     ) async throws -> (Revocation, Int) {
-        let ended = try await database.withTransaction(deadline: deadline) { connection in
+        let ended = try await database.acting(for: tenantID, deadline: deadline) { connection in
             let rows = try await connection.query(
                 """
                 UPDATE sessions SET revoked_at = \(ending.now), revoked_reason = \(ending.reason.rawValue)
@@ -51,7 +51,7 @@ extension PostgresSessionRepository {
     package func refuseTokens(
         of userID: UUID, _ ending: SessionEnding, deadline: Deadline
     ) async throws -> Revocation {
-        let revocation = try await database.withTransaction(deadline: deadline) { connection in
+        let revocation = try await database.acting(for: ending.tenantID, deadline: deadline) { connection in
             let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
                 .first?.decode(Int64.self, "sequence")
             let user = Revocation(
@@ -64,6 +64,7 @@ extension PostgresSessionRepository {
         return revocation
     }
 
+    /// Of all tenants, as is what verifiers must refuse (``revocations(after:limit:now:deadline:)``).
     package func tenants(ofUser userID: UUID, deadline: Deadline) async throws -> [UUID] {
         try await database.query(
             "SELECT DISTINCT tenant_id FROM sessions WHERE user_id = \(userID) AND revoked_at IS NULL LIMIT 100",

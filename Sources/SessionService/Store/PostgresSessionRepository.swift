@@ -5,6 +5,9 @@ package import MicroMiddleware
 package import Postgres
 
 /// The session database.
+///
+/// What is asked of one tenant's sessions and devices acts for that tenant, so that the database itself keeps the others' out
+/// (migration 0010_row_security). Opening and refreshing do not: see there.
 package struct PostgresSessionRepository: SessionRepository {
     let database: PostgresClient
     /// Told after a commit that the outbox holds something.
@@ -15,6 +18,8 @@ package struct PostgresSessionRepository: SessionRepository {
         self.wakeRelay = wakeRelay
     }
 
+    /// For all tenants: it is identity that asks, and not a tenant's user, and the devices that are looked at and noted are the
+    /// account's, whatever tenant it is used in.
     package func insert(
         _ session: Session, limit: SessionLimit?, isKnownDevice: Bool, actor: SessionActor, deadline: Deadline
     ) async throws -> OpenedSession {
@@ -80,9 +85,10 @@ package struct PostgresSessionRepository: SessionRepository {
 
     package func session(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Session? {
         let sql: SQL = "SELECT \(Self.columns) FROM sessions s WHERE s.id = \(id) AND s.tenant_id = \(tenantID)"
-        return try await database.query(sql, deadline: deadline).first.map(Session.init(row:))
+        return try await database.query(sql, actingFor: tenantID, deadline: deadline).first.map(Session.init(row:))
     }
 
+    /// Which tenant it is of is what is asked: so for all of them.
     package func owner(of id: UUID, deadline: Deadline) async throws -> SessionOwner? {
         let row = try await database.query(
             "SELECT tenant_id, user_id FROM sessions WHERE id = \(id)", deadline: deadline
@@ -94,8 +100,9 @@ package struct PostgresSessionRepository: SessionRepository {
     }
 
     package func sessions(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) async throws -> [Session] {
-        try await database.query(Self.sessions(of: userID, tenantID: tenantID, now: now), deadline: deadline)
-            .map(Session.init(row:))
+        try await database.query(
+            Self.sessions(of: userID, tenantID: tenantID, now: now), actingFor: tenantID, deadline: deadline
+        ).map(Session.init(row:))
     }
 
     /// The statement of a user's list.
@@ -120,7 +127,7 @@ package struct PostgresSessionRepository: SessionRepository {
                     'permissions', to_jsonb(\(change.permissions)::text[]))),
                 must_change_password = coalesce(\(change.mustChangePassword), must_change_password)
             WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL
-            """, deadline: deadline)
+            """, actingFor: tenantID, deadline: deadline)
     }
 }
 
