@@ -13,7 +13,9 @@ enum ProfileStore: String, CaseIterable, Sendable {
     func make() async throws -> any ProfileRepository {
         switch self {
         case .memory: InMemoryProfileRepository()
-        case .postgres: PostgresProfileRepository(database: try await Self.database(), outbox: Outbox())
+        case .postgres:
+            PostgresProfileRepository(
+                database: try await TestPostgres.policed(for: "profile").client, outbox: Outbox())
         }
     }
 

@@ -27,7 +27,9 @@ package struct PersonalDataController: Sendable {
         else { throw APIError.invalid("tenant_id", "must be a UUID") }
         var parts: [String: String] = [:]
         for part in data.export(user, tenant) {
-            let row = try await database.query(part.sql, deadline: context.deadline.capped(at: .seconds(5))).first
+            let row = try await database.query(
+                part.sql, actingFor: tenant, deadline: context.deadline.capped(at: .seconds(5))
+            ).first
             let text: String? = try row.flatMap { try $0.decode(String?.self, "json") }
             parts[part.name] = text ?? "null"
         }

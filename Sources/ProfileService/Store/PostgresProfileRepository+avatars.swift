@@ -13,7 +13,7 @@ extension PostgresProfileRepository {
             SELECT a.content_type, a.width, a.height, a.content, p.privacy->>'avatar_url' AS visibility
             FROM avatars a JOIN profiles p USING (user_id, tenant_id)
             WHERE a.user_id = \(userID) AND a.tenant_id = \(tenantID)
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).first
         return try row.map { row in
             let avatar = Avatar(
@@ -50,7 +50,8 @@ extension PostgresProfileRepository {
 
     package func customFields(of tenantID: UUID, deadline: Deadline) async throws -> CustomFieldSchema? {
         let text = try await database.query(
-            "SELECT fields::text FROM custom_field_schemas WHERE tenant_id = \(tenantID)", deadline: deadline
+            "SELECT fields::text FROM custom_field_schemas WHERE tenant_id = \(tenantID)", actingFor: tenantID,
+            deadline: deadline
         ).first?.decode(String.self, "fields")
         return try text.map {
             CustomFieldSchema(fields: try StrictJSON.decode([String: CustomField].self, from: Array($0.utf8)))
@@ -69,13 +70,13 @@ extension PostgresProfileRepository {
                     ON CONFLICT (tenant_id) DO UPDATE SET fields = excluded.fields, changed_at = now()
                 )
                 \(Outbox.insertSQL(event))
-                """, deadline: deadline)
+                """, actingFor: tenantID, deadline: deadline)
         } else {
             try await database.query(
                 """
                 WITH gone AS (DELETE FROM custom_field_schemas WHERE tenant_id = \(tenantID))
                 \(Outbox.insertSQL(event))
-                """, deadline: deadline)
+                """, actingFor: tenantID, deadline: deadline)
         }
         outbox.wake(.soon)
     }
