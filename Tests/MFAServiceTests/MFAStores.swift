@@ -13,7 +13,8 @@ enum MFAStore: String, CaseIterable, Sendable {
     func make() async throws -> any MFARepository & PasskeyRepository {
         switch self {
         case .memory: InMemoryMFARepository()
-        case .postgres: PostgresMFARepository(database: try await Self.database(), outbox: Outbox())
+        case .postgres:
+            PostgresMFARepository(database: try await TestPostgres.policed(for: "mfa").client, outbox: Outbox())
         }
     }
 

@@ -17,7 +17,7 @@ extension PostgresMFARepository: PasskeyRepository {
             """
             SELECT \(Self.passkeyColumns) FROM passkeys p WHERE p.user_id = \(userID) AND p.tenant_id = \(tenantID)
             ORDER BY p.created_at, p.id
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).map(Passkey.init(row:))
     }
 
@@ -26,7 +26,7 @@ extension PostgresMFARepository: PasskeyRepository {
             """
             SELECT \(Self.passkeyColumns) FROM passkeys p
             WHERE p.credential_id = \(credentialID) AND p.tenant_id = \(tenantID)
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).first.map(Passkey.init(row:))
     }
 
@@ -37,7 +37,7 @@ extension PostgresMFARepository: PasskeyRepository {
             """
             INSERT INTO passkey_registrations (nonce, user_id, tenant_id, expires_at)
             VALUES (\(nonce), \(userID), \(tenantID), \(expiresAt))
-            """, deadline: deadline)
+            """, actingFor: tenantID, deadline: deadline)
     }
 
     package func takeRegistration(
@@ -48,7 +48,7 @@ extension PostgresMFARepository: PasskeyRepository {
             DELETE FROM passkey_registrations
             WHERE nonce = \(nonce) AND user_id = \(userID) AND tenant_id = \(tenantID) AND expires_at > \(now)
             RETURNING 1
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).isEmpty == false
     }
 
@@ -56,7 +56,7 @@ extension PostgresMFARepository: PasskeyRepository {
         _ passkey: Passkey, codes: [StoredRecoveryCode], events: [DomainEvent], deadline: Deadline
     ) async throws -> Bool {
         let (user, tenant) = (passkey.userID, passkey.tenantID)
-        return try await change(deadline: deadline, events: events) { connection in
+        return try await change(for: tenant, deadline: deadline, events: events) { connection in
             // First, so that the row is there to be locked: many at once are counted in turn.
             try await Self.raiseVersion(of: user, tenantID: tenant, on: connection)
             let inserted = try await connection.query(
@@ -90,7 +90,7 @@ extension PostgresMFARepository: PasskeyRepository {
             ), recorded AS (\(SQL.outboxInsert(event, from: "p")))
             SELECT \(Self.passkeyColumns) FROM p
             """
-        let row = try await database.query(sql, deadline: deadline).first
+        let row = try await database.query(sql, actingFor: tenantID, deadline: deadline).first
         outbox.wake(.soon)
         return try row.map(Passkey.init(row:))
     }
@@ -98,7 +98,7 @@ extension PostgresMFARepository: PasskeyRepository {
     package func remove(
         _ id: UUID, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async throws -> Bool {
-        try await change(deadline: deadline, events: [event]) { connection in
+        try await change(for: tenantID, deadline: deadline, events: [event]) { connection in
             let gone = try await connection.query(
                 """
                 DELETE FROM passkeys WHERE id = \(id) AND user_id = \(userID) AND tenant_id = \(tenantID) RETURNING 1
@@ -130,7 +130,9 @@ extension PostgresMFARepository: PasskeyRepository {
                 EXISTS (SELECT FROM passkeys WHERE id = \(passkey.id) AND sign_count >= \(signCount)
                     AND sign_count > 0) AND NOT EXISTS (SELECT FROM counted) AS has_fallen
             """
-        guard let row = try await database.query(sql, deadline: deadline).first else { return .refused }
+        guard let row = try await database.query(sql, actingFor: passkey.tenantID, deadline: deadline).first else {
+            return .refused
+        }
         outbox.wake(.soon)
         if try row.decode(Bool.self, "is_accepted") { return .accepted }
         return try row.decode(Bool.self, "has_fallen") ? .counterFell : .refused

@@ -16,7 +16,7 @@ extension PostgresMFARepository {
             ON CONFLICT (id) DO UPDATE SET attempts = c.attempts
                 WHERE c.user_id IS NOT DISTINCT FROM excluded.user_id AND c.tenant_id = excluded.tenant_id
             RETURNING nonce
-            """, deadline: deadline
+            """, actingFor: challenge.tenantID, deadline: deadline
         ).first
         guard let row else { throw MFAError.challengeOver }
         return Challenge(
@@ -50,7 +50,9 @@ extension PostgresMFARepository {
             SELECT (SELECT nonce FROM claimed) AS nonce, (SELECT blocked_until FROM blocked) AS blocked_until,
                 EXISTS (SELECT FROM counted) OR NOT \(guessable) AS is_counted
             """
-        guard let row = try await database.query(sql, deadline: deadline).first else { return .challengeOver }
+        guard let row = try await database.query(sql, actingFor: tenantID, deadline: deadline).first else {
+            return .challengeOver
+        }
         if let until = try row.decode(Date?.self, "blocked_until") { return .blocked(until: until) }
         guard let nonce = try row.decode([UInt8]?.self, "nonce") else { return .challengeOver }
         // Others that came at the same moment have used up what may be tried in a row.
@@ -64,7 +66,7 @@ extension PostgresMFARepository {
         _ step: Int64, of enrolment: TOTPEnrolment, challenge: UUID, now: Date, event: DomainEvent, deadline: Deadline
     ) async throws -> Bool {
         let (user, tenant) = (enrolment.userID, enrolment.tenantID)
-        let accepted = try await database.withTransaction(deadline: deadline) { connection in
+        let accepted = try await database.acting(for: tenant, deadline: deadline) { connection in
             // A restored database does not know what was accepted after its time. No step that had begun by now, nor the
             // next, which clocks ahead of ours may have used.
             try await connection.query(
@@ -99,7 +101,7 @@ extension PostgresMFARepository {
         _ codeID: UUID, of userID: UUID, tenantID: UUID, challenge: UUID, now: Date, events: [DomainEvent],
         deadline: Deadline
     ) async throws -> Bool {
-        try await change(deadline: deadline, events: events) { connection in
+        try await change(for: tenantID, deadline: deadline, events: events) { connection in
             try await connection.query(
                 """
                 WITH used AS (

@@ -3,7 +3,7 @@ package import Contracts
 import Foundation
 import Postgres
 
-/// The mfa database: what identity has to know, and the keys that secrets are under.
+/// The mfa database: what identity has to know, and the keys that secrets are under. The service's own work, for all tenants.
 extension PostgresMFARepository {
     package func untold(limit: Int, deadline: Deadline) async throws -> [SecondFactorState] {
         try await database.query(
