@@ -19,6 +19,11 @@ struct AuditFixture: Sendable {
     static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
 
+    /// Over a database that is there already, migrated and all.
+    static func make(_ database: PostgresClient) -> AuditFixture {
+        AuditFixture(url: "", database: database, store: AuditStore(database), reader: AuditReader(database))
+    }
+
     static func make() async throws -> AuditFixture {
         let url = try await TestPostgres.shared().createDatabase()
         let database = PostgresClient(

@@ -7,7 +7,8 @@ import Postgres
 import TestSupport
 import Testing
 
-/// What is searched for among 30,000 records, of which ten each are of a rare kind, failed and critical.
+/// What is searched for among 30,000 records, of which ten each are of a rare kind, failed and critical, as a role that the
+/// policies hold for.
 struct AuditPlanTests {
     @Test("What is rare in the trail is found by an index, and counted no further than needed", .timeLimit(.minutes(3)))
     func plans() async throws {
@@ -46,7 +47,7 @@ struct AuditPlanTests {
     }
 
     private static func populated() async throws -> AuditFixture {
-        let fixture = try await AuditFixture.make()
+        let fixture = AuditFixture.make(try await TestPostgres.policed(for: "audit").client)
         try await fixture.query("SELECT audit_ensure_partition(now()::date)")
         // From this month's first second on, which is in one partition whatever the day.
         try await fixture.query(

@@ -21,7 +21,8 @@ package enum CheckpointError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Makes and reads checkpoints: SQL only.
+/// Makes and reads checkpoints: SQL only. Making is the service's own and acts for all tenants; what is asked of one tenant's
+/// acts for that tenant.
 package struct CheckpointStore: Sendable {
     /// The most records that one checkpoint adds: a long chain gets several.
     package static let maximumStep = 250_000
@@ -84,7 +85,7 @@ package struct CheckpointStore: Sendable {
             SELECT statement, tree_size FROM audit_checkpoints
             WHERE tenant_id = \(tenantID) AND tree_size = coalesce(\(treeSize), tree_size)
             ORDER BY tree_size DESC LIMIT 1
-            """, deadline: deadline
+            """, actingFor: tenantID, deadline: deadline
         ).first
         return try row.map { (try $0.decode("statement"), try $0.decode("tree_size")) }
     }
@@ -94,7 +95,7 @@ package struct CheckpointStore: Sendable {
     package func roots(
         of ranges: [Range<Int64>], tenantID: UUID, deadline: Deadline
     ) async throws -> [MerkleTree.Hash]? {
-        try await database.withConnection(deadline: deadline) { connection in
+        try await database.acting(for: tenantID, deadline: deadline) { connection in
             var roots = MerkleRanges(ranges, usesBlocks: true)
             for blocks in roots.blocks {
                 try await connection.stream(

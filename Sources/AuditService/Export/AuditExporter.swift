@@ -5,7 +5,8 @@ import MicroMiddleware
 package import Postgres
 
 /// Reads a tenant's records for an export, a page at a time, in the order of the chain: constant memory. Every page is a
-/// short read of its own, so that a slow reader holds neither a connection nor old rows; what is read cannot change.
+/// short read of its own, so that a slow reader holds neither a connection nor old rows; what is read cannot change. Each acts for
+/// the tenant.
 package struct AuditExporter: Sendable {
     /// Records in memory at a time.
     package static let page = 500
@@ -17,8 +18,9 @@ package struct AuditExporter: Sendable {
 
     /// Where the tenant's chain ends now: later records are not part of the export.
     package func head(of tenant: UUID, deadline: Deadline) async throws -> Int64 {
-        try await database.query("SELECT sequence FROM audit_chains WHERE tenant_id = \(tenant)", deadline: deadline)
-            .first?.decode(Int64.self, "sequence") ?? 0
+        try await database.query(
+            "SELECT sequence FROM audit_chains WHERE tenant_id = \(tenant)", actingFor: tenant, deadline: deadline
+        ).first?.decode(Int64.self, "sequence") ?? 0
     }
 
     /// The next page after a sequence; empty at the end.
@@ -30,7 +32,7 @@ package struct AuditExporter: Sendable {
             SELECT \(AuditRecord.columns) FROM audit_records
             WHERE \(query.condition) AND sequence > \(sequence) AND sequence <= \(head)
             ORDER BY sequence LIMIT \(Self.page)
-            """, deadline: deadline
+            """, actingFor: query.tenantID, deadline: deadline
         ).decode()
     }
 
@@ -43,7 +45,7 @@ package struct AuditExporter: Sendable {
             SELECT tenant_id, first_sequence, hashes FROM audit_dropped_leaves
             WHERE tenant_id = \(tenant) AND first_sequence > \(sequence) AND first_sequence <= \(head)
             ORDER BY first_sequence LIMIT 50
-            """, deadline: deadline
+            """, actingFor: tenant, deadline: deadline
         ).decode()
     }
 
@@ -56,7 +58,7 @@ package struct AuditExporter: Sendable {
             SELECT tree_size, statement FROM audit_checkpoints
             WHERE tenant_id = \(tenant) AND tree_size > \(size) AND tree_size <= \(head)
             ORDER BY tree_size LIMIT \(Self.page)
-            """, deadline: deadline)
+            """, actingFor: tenant, deadline: deadline)
         return try rows.map { (try $0.decode("tree_size"), try $0.decode("statement")) }
     }
 }

@@ -40,7 +40,7 @@ package struct ExportController: Sendable {
             data: EventDetail(
                 actorID: context.identity.subject, requestID: context.requestID, status: .success,
                 message: "audit records were exported", details: ["format": name, "up_to": "\(head)"]))
-        try await database.query(Outbox.insertSQL(event), deadline: context.deadline)
+        try await database.query(Outbox.insertSQL(event), actingFor: tenant, deadline: context.deadline)
         outbox.wake()
         let body = ResponseBody { [exporter, logger] writer in
             do {

@@ -7,7 +7,7 @@ package import Postgres
 /// Writes the trail: SQL only.
 ///
 /// One writer at a time, by an advisory lock for the length of a transaction, so that chains and streams advance without
-/// holes however many processes take events in.
+/// holes however many processes take events in. It acts for all tenants: a batch is of many, and one transaction.
 package struct AuditStore: Sendable {
     private let database: PostgresClient
     private let partitions: AuditPartitions
