@@ -1,3 +1,4 @@
+internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -73,7 +74,11 @@ final class HealthProber: Sendable {
         }
         let expiry = eventLoop.scheduleTask(in: timeout) { answer.succeed(.failure(.timedOut)) }
         let connection = bootstrap.connect(host: endpoint.host, port: endpoint.port)
-        connection.whenFailure { answer.succeed(.failure(.notConnected("\($0)"))) }
+        connection.whenFailure { error in
+            let first = (error as? NIOConnectionError)?.connectionErrors.first?.error ?? error
+            let reason = (first as? IOError).map { String(cString: strerror($0.errnoCode)) }
+            answer.succeed(.failure(.notConnected(reason ?? "\(first)")))
+        }
         answer.futureResult.whenSuccess { said in
             expiry.cancel()
             connection.whenSuccess { $0.close(promise: nil) }
