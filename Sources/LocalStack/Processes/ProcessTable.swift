@@ -34,6 +34,16 @@ package enum ProcessTable {
         return line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) }
     }
 
+    /// The processes whose working directory that is, as far as we may know.
+    package static func processes(workingIn directory: String) -> [Int32] {
+        guard let path = realpath(directory, nil) else { return [] }
+        defer { free(path) }
+        let resolved = String(cString: path)
+        return identifiers.filter {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == resolved
+        }
+    }
+
     /// Every process below `ancestor`, nearest first.
     package static func descendants(of ancestor: Int32) -> [Int32] {
         var children: [Int32: [Int32]] = [:]

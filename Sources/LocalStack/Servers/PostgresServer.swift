@@ -92,6 +92,7 @@ package struct PostgresServer: LocalServer {
             try Files.write("\(Self.markerText)\n", to: marker)
         }
         try removeStalePidFile()
+        try await waitForOrphans(deadline: deadline.capped(at: .seconds(10)))
         try await addServiceRoles(deadline: deadline)
         try Files.write(configurationText(), to: "\(directory)/private.conf", permissions: 0o644)
     }
@@ -216,6 +217,22 @@ package struct PostgresServer: LocalServer {
         guard let process = recordedProcess else { return }
         try refuseWhileRunning()
         if ProcessTable.exists(process) { try Files.remove("\(dataDirectory)/postmaster.pid") }
+    }
+
+    /// Sessions outlive a killed server for a moment, in its data directory; a server that starts meanwhile gives up.
+    private func waitForOrphans(deadline: Deadline) async throws(LocalStackError) {
+        while let orphan = ProcessTable.processes(workingIn: dataDirectory).first {
+            guard !deadline.hasPassed else {
+                throw LocalStackError(
+                    .inUse,
+                    "\(name) was killed, and its process \(orphan) still works on \(dataDirectory): end that process.")
+            }
+            do {
+                try await Task.sleep(for: .milliseconds(20))
+            } catch {
+                throw LocalStackError(.failedToStart, "\(name): starting was cancelled.")
+            }
+        }
     }
 
     private func refuseWhileRunning() throws(LocalStackError) {
