@@ -14,7 +14,7 @@ extension ClientHandler {
         exchange.takesChunks = head.version == .http1_1
         if shared.isDraining { exchange.keepsAlive = false }
 
-        var fields = RequestFields(capacity: head.headers)
+        var fields = RequestFields(capacity: head.headers, trustsPeer: isTrustedPeer)
         let isWellFormed = fields.read(head, transport: transport)
         exchange.requestID = fields.requestID ?? loop.identities.requestID()
         exchange.traceParent = fields.traceParent ?? loop.identities.traceParent()
@@ -22,6 +22,10 @@ extension ClientHandler {
         exchange.expectsContinue = fields.expectsContinue
         exchange.authorization = fields.authorization
         exchange.isSensitive = fields.authorization != nil
+        if isTrustedPeer {
+            exchange.forwardedClient = fields.forwardedFor.flatMap { shared.proxies.client(forwardedFor: $0) }
+            exchange.forwardedSecure = fields.forwardedProto.flatMap { shared.proxies.isSecure(forwardedProto: $0) }
+        }
         if let origin = fields.origin, shared.cors.allows(origin) { exchange.origin = origin }
         guard isWellFormed, head.version.major == 2 || head.version.major == 1,
             head.uri.utf8.count <= shared.limits.maximumTargetBytes
@@ -74,8 +78,8 @@ extension ClientHandler {
         if let authorization = exchange.authorization { headers.add(name: "Authorization", value: authorization) }
         headers.add(name: "X-Request-Id", value: exchange.requestID)
         headers.add(name: "traceparent", value: exchange.traceParent)
-        headers.add(name: "X-Forwarded-For", value: peer)
-        headers.add(name: "X-Forwarded-Proto", value: isSecure ? "https" : "http")
+        headers.add(name: "X-Forwarded-For", value: exchange.forwardedClient ?? peer)
+        headers.add(name: "X-Forwarded-Proto", value: clientIsSecure ? "https" : "http")
         exchange.fallback = exchange.canBeSentTwice ? route.fallback : nil
         let patience = exchange.fallback?.afterMilliseconds ?? route.deadlineMilliseconds
         headers.add(name: Self.deadlineField, value: String(patience * 49 / 50))

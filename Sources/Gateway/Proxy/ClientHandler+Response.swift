@@ -141,7 +141,9 @@ extension ClientHandler {
         headers.add(name: "traceparent", value: exchange.traceParent)
         headers.add(name: "X-Content-Type-Options", value: "nosniff")
         if exchange.isSensitive, !hasCacheControl { headers.add(name: "Cache-Control", value: "no-store") }
-        if isSecure { headers.add(name: "Strict-Transport-Security", value: "max-age=31536000; includeSubDomains") }
+        if clientIsSecure {
+            headers.add(name: "Strict-Transport-Security", value: "max-age=31536000; includeSubDomains")
+        }
         if let origin = exchange.origin {
             headers.add(name: "Access-Control-Allow-Origin", value: origin)
             headers.add(name: "Access-Control-Allow-Credentials", value: "true")

@@ -38,11 +38,13 @@ final class ClientHandler: ChannelDuplexHandler {
     /// Index in the loop's list of clients.
     var slot = -1
     var context: ChannelHandlerContext?
-    /// The client's address, as text. Read from the channel, which knows it also for a stream; the context does not.
+    /// The other end's address, as text. Read from the channel, which knows it also for a stream; the context does not.
     private(set) lazy var peer: String = {
         let address = context?.channel.remoteAddress ?? context?.channel.parent?.remoteAddress
         return address?.ipAddress ?? "unknown"
     }()
+    /// Whether the other end is a proxy whose word on the client holds; asked once for a connection.
+    private(set) lazy var isTrustedPeer = shared.proxies.contains(peer: peer)
     var phase = Phase.idle
     var exchange: Exchange
     var upstream: UpstreamHandler?
@@ -65,6 +67,9 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     var shared: GatewayContext { loop.shared }
+
+    /// Whether the client speaks TLS: to the gateway, or to the trusted proxy in front of it.
+    var clientIsSecure: Bool { exchange.forwardedSecure ?? isSecure }
 
     // MARK: Life of the channel
 

@@ -20,6 +20,10 @@ struct Exchange {
     /// The `Origin` of the request when CORS allows it.
     var origin: String?
     var authorization: String?
+    /// The client's address, and whether it spoke TLS, where a trusted proxy in front of the gateway knows better than the
+    /// connection.
+    var forwardedClient: String?
+    var forwardedSecure: Bool?
     var framing = BodyFraming.none
     var isHead = false
     var keepsAlive = true

@@ -8,6 +8,7 @@ final class GatewayContext: Sendable {
     let limits: GatewayLimits
     let verifier: any AccessTokenVerifying
     let cors: CORSPolicy
+    let proxies: TrustedProxies
     let endpoints: OwnEndpoints
     let metrics: GatewayMetrics
     let health: HealthBoard
@@ -25,6 +26,7 @@ final class GatewayContext: Sendable {
         self.limits = configuration.limits
         self.verifier = verifier
         self.cors = CORSPolicy(origins: configuration.allowedOrigins)
+        self.proxies = TrustedProxies(configuration.trustedProxies)
         self.endpoints = endpoints
         self.metrics = metrics
         self.health = health

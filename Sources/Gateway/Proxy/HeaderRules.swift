@@ -10,6 +10,8 @@ enum HeaderRules {
         case drop
         case host, connection, contentLength, transferEncoding, expect
         case authorization, origin, requestID, traceParent, accessControlRequestMethod
+        /// What a trusted proxy says of the client; of anybody else it is dropped.
+        case forwardedFor, forwardedProto
     }
 
     /// Classifies a header of a client's request.
@@ -17,6 +19,8 @@ enum HeaderRules {
         guard let first = name.utf8.first else { return .drop }
         if Ascii.lowercased(first) == UInt8(ascii: "x") {
             if Ascii.equalIgnoringCase(name, "x-request-id") { return .requestID }
+            if Ascii.equalIgnoringCase(name, "x-forwarded-for") { return .forwardedFor }
+            if Ascii.equalIgnoringCase(name, "x-forwarded-proto") { return .forwardedProto }
             return isInternal(name) ? .drop : .forward
         }
         return switch name.utf8.count {

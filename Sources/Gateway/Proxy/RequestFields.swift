@@ -11,12 +11,18 @@ struct RequestFields {
     var preflightMethod: String?
     var framing = Exchange.BodyFraming.none
     var expectsContinue = false
+    /// What a trusted peer says of the client; nil of any other.
+    var forwardedFor: String?
+    var forwardedProto: String?
+    private let trustsPeer: Bool
     private var connection: String?
     private var hosts = 0
     private var lengths = 0
     private var isMalformed = false
 
-    init(capacity headers: HTTPHeaders) {
+    /// - Parameter trustsPeer: whether the other end of the connection is a proxy whose word on the client holds.
+    init(capacity headers: HTTPHeaders, trustsPeer: Bool) {
+        self.trustsPeer = trustsPeer
         // Room for the eight that the gateway may add.
         self.headers.reserveCapacity(headers.capacity + 8)
     }
@@ -63,6 +69,9 @@ struct RequestFields {
         case .requestID: if RequestIdentitySource.isAcceptable(requestID: value) { requestID = value }
         case .traceParent: if RequestIdentitySource.isAcceptable(traceParent: value) { traceParent = value }
         case .accessControlRequestMethod: preflightMethod = value
+        case .forwardedFor where trustsPeer: forwardedFor = forwardedFor.map { "\($0),\(value)" } ?? value
+        case .forwardedProto where trustsPeer: forwardedProto = value
+        case .forwardedFor, .forwardedProto: break
         }
     }
 

@@ -21,6 +21,7 @@ extension GatewayConfiguration {
         port = try settings.value(.httpPort(default: 11_080))
         issuer = try settings.value(.tokenIssuer)
         allowedOrigins = try settings.value(.gatewayOrigins)
+        trustedProxies = try settings.value(.gatewayTrustedProxies)
         certificate = try Self.certificate(settings)
         limits.maximumConnections = try settings.value(.gatewayMaximumConnections)
         limits.maximumInFlightPerUpstream = try settings.value(.gatewayMaximumInFlight)

@@ -1,3 +1,4 @@
+package import MicroMiddleware
 package import NIOCore
 
 /// Where a replica of a service listens.
@@ -79,6 +80,8 @@ package struct GatewayConfiguration: Sendable {
     package var limits = GatewayLimits()
     package var issuer = "https://authms.local"
     package var allowedOrigins = ["http://localhost:*", "http://127.0.0.1:*"]
+    /// The balancers in front, whose `X-Forwarded-For` and `X-Forwarded-Proto` hold; nobody else's do.
+    package var trustedProxies: [AddressRange] = []
     /// PEM files; nil serves plain HTTP/1.1.
     package var certificate: (chainPath: String, keyPath: String)?
     /// How often certificate and key files are looked at for a newer version.

@@ -17,6 +17,13 @@ extension ConfigurationKey<[String]> {
         "Browser origins that may call; a port of * allows any.")
 }
 
+extension ConfigurationKey<[AddressRange]> {
+    package static let gatewayTrustedProxies = addressRanges(
+        "gateway.trusted_proxies", default: [],
+        "The balancers in front of the gateway: the client's address is the rightmost in their X-Forwarded-For that is none"
+            + " of them, and X-Forwarded-Proto is theirs to say. Of everybody else both headers are dropped.")
+}
+
 extension ConfigurationKey<Int> {
     package static let gatewayMaximumConnections = int(
         "gateway.maximum_connections", default: 10_000, in: 1...1_000_000, "Connections of clients at one time.")
@@ -45,6 +52,7 @@ package let gatewayConfigurationSection = ConfigurationCatalogue.Section(
         ConfigurationKey<String>.gatewayCertificateFile.summary,
         ConfigurationKey<String>.gatewayPrivateKeyFile.summary,
         ConfigurationKey<[String]>.gatewayOrigins.summary,
+        ConfigurationKey<[AddressRange]>.gatewayTrustedProxies.summary,
         ConfigurationKey<Int>.gatewayMaximumConnections.summary,
         ConfigurationKey<Int>.gatewayMaximumInFlight.summary,
         ConfigurationKey<Duration>.gatewayHeadTimeout.summary,

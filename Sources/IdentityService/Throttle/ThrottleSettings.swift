@@ -56,14 +56,7 @@ extension ConfigurationKey<Bool> {
 }
 
 extension ConfigurationKey<[AddressRange]> {
-    static let bruteForceTrusted = ConfigurationKey(
-        "bruteforce.trusted_addresses", type: "addresses or CIDR ranges separated by commas",
-        default: ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) },
-        "Whose failures are not counted by address: gateways of one's own that hide their clients' addresses.",
-        render: { _ in "127.0.0.0/8,::1" },
-        parse: { text in
-            let parts = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            let ranges = parts.compactMap { AddressRange($0) }
-            return ranges.count == parts.count ? ranges : nil
-        })
+    static let bruteForceTrusted = addressRanges(
+        "bruteforce.trusted_addresses", default: ["127.0.0.0/8", "::1"],
+        "Whose failures are not counted by address: gateways of one's own that hide their clients' addresses.")
 }
