@@ -83,6 +83,33 @@ struct OwnEndpointTests {
         }
     }
 
+    @Test("A page may send every header that is acted on, and read every one that it needs")
+    func crossOriginHeaders() async throws {
+        try await GatewayFixture.run { gateway in
+            let preflight = try await gateway.exchange(
+                "OPTIONS /profile/api/v1/profiles/1 HTTP/1.1\r\nHost: g\r\nOrigin: http://localhost:5173\r\n"
+                    + "Access-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: if-match\r\n\r\n")
+            #expect(
+                names(in: preflight, of: "Access-Control-Allow-Headers")
+                    == [
+                        "authorization", "content-type", "if-match", "if-none-match", "last-event-id", "traceparent",
+                        "tracestate", "x-device-token", "x-request-id", "x-tenant-id",
+                    ])
+            let answer = try await gateway.get("/mfa/api/v1/x", headers: ["Origin: http://localhost:5173"])
+            #expect(
+                names(in: answer, of: "Access-Control-Expose-Headers")
+                    == [
+                        "content-disposition", "etag", "location", "retry-after", "traceparent", "www-authenticate",
+                        "x-request-id",
+                    ])
+        }
+    }
+
+    private func names(in answer: String, of header: String) -> [String] {
+        let line = answer.split(whereSeparator: \.isNewline).first { $0.hasPrefix("\(header): ") }
+        return (line ?? "").dropFirst(header.count + 2).lowercased().split(separator: ", ").map(String.init).sorted()
+    }
+
     @Test("An allowed origin may read the answer, errors included; another may not")
     func crossOrigin() async throws {
         try await GatewayFixture.run { gateway in

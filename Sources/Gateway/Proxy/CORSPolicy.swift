@@ -6,9 +6,13 @@ package struct CORSPolicy: Sendable {
     /// Seconds for which a browser may keep a preflight's answer.
     package static let preflightLifetimeSeconds = "7200"
     package static let allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+    /// Every header of a request that something here reads, and that a browser does not send of its own accord.
     package static let allowedHeaders =
-        "Authorization, Content-Type, X-Tenant-ID, X-Request-Id, traceparent, tracestate, Idempotency-Key"
-    package static let exposedHeaders = "X-Request-Id, traceparent, Retry-After, Location, WWW-Authenticate"
+        "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, X-Device-Token, X-Tenant-ID, X-Request-Id"
+        + ", traceparent, tracestate"
+    /// Every header of an answer that a client acts on, and that a page may not read unless it is named.
+    package static let exposedHeaders =
+        "Content-Disposition, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id, traceparent"
 
     /// - Parameter origins: each `scheme://host[:port]`; a port of `*` allows any. `*` alone is not accepted: answers
     ///   carry tokens.
