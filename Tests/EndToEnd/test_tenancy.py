@@ -25,6 +25,38 @@ def test_an_owner_comes_in_by_the_code_and_rules_the_tenant_alone(administrator)
     assert changed.json()["data"]["session_policy"]["max_sessions"] == 5
 
 
+def test_the_header_names_the_tenant_where_the_body_does_not(http, administrator):
+    tenant, owner = make_tenant(administrator)
+    body = {"email": f"h-{tenant['slug']}@example.org", "password": PASSWORD}
+    login = {"identity": body["email"], "password": PASSWORD}
+    here, there = {"X-Tenant-ID": tenant["id"]}, {"X-Tenant-ID": administrator.tenant_id}
+
+    def post(path, json, headers):
+        return http.post(f"/identity/api/v1{path}", json=json, headers=headers)
+
+    assert post("/auth/register", body, here).status_code == 201
+    signed_in = post("/auth/login", login, here)
+    assert signed_in.json()["data"]["user"]["tenant_id"] == tenant["id"], signed_in.text
+    assert post("/auth/login", login, {}).status_code == 401, "without either it is the default tenant"
+    assert post("/auth/login", login, there).status_code == 401
+    assert post("/auth/login", {**login, "tenant_id": tenant["id"]}, there).status_code == 200, "the body wins"
+    token = {"Authorization": f"Bearer {signed_in.json()['data']['access_token']}", **there}
+    me = http.get("/identity/api/v1/auth/me", headers=token)
+    assert me.json()["data"]["tenant_id"] == tenant["id"], "whoever has a token is in its tenant"
+
+    identity = {"identity": body["email"]}
+    attempt = {**identity, "code": "ABCD-2345"}
+    for path, json in [
+        ("/auth/register", body), ("/auth/login", login), ("/auth/forgot-password", identity),
+        ("/auth/verify-reset-code", attempt), ("/auth/reset-password", {**attempt, "new_password": PASSWORD}),
+        ("/auth/send-verification-email", identity), ("/auth/verify-email", attempt),
+        ("/public/password-strength", {"password": PASSWORD}), ("/auth/webauthn/login/begin", {}),
+    ]:
+        refused = post(path, json, {"X-Tenant-ID": "acme"})
+        assert refused.status_code == 422, f"{path}: {refused.text}"
+        assert [violation["field"] for violation in refused.json()["violations"]] == ["X-Tenant-ID"], path
+
+
 def test_bad_fields_of_a_tenant_are_named(administrator):
     for body, field in [
         ({"slug": "A", "name": "x"}, "slug"), ({"slug": "ok-1"}, "name"),

@@ -29,8 +29,9 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<CodeRequested> {
         let body = try await request.decode(as: IdentityRequest.self, context: context)
+        let tenantID = try request.tenantID(body: body.tenantID)
         try await atSteadyPace {
-            try await reset.request(body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+            try await reset.request(body.identity, tenantID: tenantID, origin: RequestOrigin(context))
         }
         return Envelope(
             CodeRequested(purpose: .passwordReset),
@@ -41,9 +42,10 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<CodeValid> {
         let body = try await request.decode(as: CodeRequest.self, context: context)
+        let tenantID = try request.tenantID(body: body.tenantID)
         try await atSteadyPace {
             try await reset.verify(
-                body.code, identity: body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+                body.code, identity: body.identity, tenantID: tenantID, origin: RequestOrigin(context))
         }
         return Envelope(CodeValid())
     }
@@ -52,11 +54,11 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<PasswordResetDone> {
         let body = try await request.decode(as: ResetRequest.self, context: context)
+        let tenantID = try request.tenantID(body: body.of.tenantID)
         try await atSteadyPace {
             try await reset.reset(
                 body.of.identity, code: body.of.code, to: body.newPassword, declared: body.transmission,
-                tenantID: body.of.tenantID,
-                origin: RequestOrigin(context))
+                tenantID: tenantID, origin: RequestOrigin(context))
         }
         return Envelope(
             PasswordResetDone(), message: "The password is changed, and every session is signed out. Sign in again.")
@@ -66,8 +68,9 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<CodeRequested> {
         let body = try await request.decode(as: IdentityRequest.self, context: context)
+        let tenantID = try request.tenantID(body: body.tenantID)
         try await atSteadyPace {
-            try await verification.request(body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+            try await verification.request(body.identity, tenantID: tenantID, origin: RequestOrigin(context))
         }
         return Envelope(
             CodeRequested(purpose: .emailVerification),
@@ -78,9 +81,10 @@ struct CodeController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<EmailVerified> {
         let body = try await request.decode(as: CodeRequest.self, context: context)
+        let tenantID = try request.tenantID(body: body.tenantID)
         try await atSteadyPace {
             try await verification.verify(
-                body.code, identity: body.identity, tenantID: body.tenantID, origin: RequestOrigin(context))
+                body.code, identity: body.identity, tenantID: tenantID, origin: RequestOrigin(context))
         }
         return Envelope(EmailVerified(), message: "The e-mail address is verified.")
     }
@@ -91,7 +95,7 @@ struct CodeController: Sendable {
 /// `identity`, or one of its aliases.
 struct IdentityRequest: Decodable {
     let identity: String
-    let tenantID: UUID
+    let tenantID: UUID?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case identity, email, username, phone
@@ -105,14 +109,14 @@ struct IdentityRequest: Decodable {
             identity = try container.decodeIfPresent(String.self, forKey: key)
         }
         self.identity = try identity ?? container.decode(String.self, forKey: .identity)
-        tenantID = try container.decodeIfPresent(UUID.self, forKey: .tenantID) ?? DefaultTenant.id
+        tenantID = try container.decodeIfPresent(UUID.self, forKey: .tenantID)
     }
 }
 
 private struct CodeRequest: Decodable {
     let identity: String
     let code: String
-    let tenantID: UUID
+    let tenantID: UUID?
 
     enum CodingKeys: String, CodingKey {
         case code

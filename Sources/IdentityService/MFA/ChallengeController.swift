@@ -39,7 +39,7 @@ struct ChallengeController: Sendable {
         let body = try await request.decode(as: PasskeyBeginning.self, context: context)
         return Envelope(
             try await passkeyLogin.begin(
-                tenantID: body.tenantID ?? DefaultTenant.id, origin: RequestOrigin(context)))
+                tenantID: request.tenantID(body: body.tenantID), origin: RequestOrigin(context)))
     }
 
     @Sendable private func completePasskey(

@@ -64,7 +64,7 @@ struct PasswordStrengthController: Sendable {
         let body = try await request.decode(as: StrengthRequest.self, context: context)
         return Envelope(
             try await strength.verdict(
-                body.password, tenantID: body.tenantID ?? DefaultTenant.id, deadline: context.deadline))
+                body.password, tenantID: request.tenantID(body: body.tenantID), deadline: context.deadline))
     }
 }
 

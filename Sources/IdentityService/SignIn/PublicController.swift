@@ -31,9 +31,9 @@ struct PublicController: Sendable {
         _ request: Request, context: BaseRequestContext
     ) async throws -> Envelope<RegisterAnswer> {
         let body = try await request.decode(as: RegisterRequest.self, context: context)
-        let form = RegistrationForm(
+        let form = try RegistrationForm(
             email: body.email, username: body.username, phone: body.phone, password: body.password,
-            transmission: body.transmission, name: body.name, tenantID: body.tenantID ?? DefaultTenant.id,
+            transmission: body.transmission, name: body.name, tenantID: request.tenantID(body: body.tenantID),
             invitationCode: body.invitationCode)
         let user = try await registration.register(form, origin: RequestOrigin(context))
         return Envelope(RegisterAnswer(user), message: "registered", status: .created)
@@ -41,9 +41,9 @@ struct PublicController: Sendable {
 
     @Sendable private func login(_ request: Request, context: BaseRequestContext) async throws -> Response {
         let body = try await request.decode(as: LoginRequest.self, context: context)
-        let attempt = SignInAttempt(
+        let attempt = try SignInAttempt(
             identity: body.identity, password: body.password, transmission: body.transmission,
-            tenantID: body.tenantID ?? DefaultTenant.id,
+            tenantID: request.tenantID(body: body.tenantID),
             deviceToken: DeviceCookie.read(request), rememberedDevice: body.rememberedDevice, proof: body.proof)
         let outcome = try await signIn.signIn(attempt, origin: RequestOrigin(context))
         var response = try Envelope(outcome, message: outcome.message).response(from: request, context: context)

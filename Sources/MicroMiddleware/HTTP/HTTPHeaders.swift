@@ -8,6 +8,8 @@ extension HTTPField.Name {
     /// The milliseconds that the caller still has.
     package static let requestDeadline = known("x-request-deadline-ms")
     package static let forwardedFor = known("x-forwarded-for")
+    /// The tenant that a request without a token is about.
+    package static let tenantID = known("x-tenant-id")
     /// `Bearer` and the credential of the calling service.
     package static let internalCredential = known("x-internal-authorization")
 
