@@ -12,8 +12,8 @@ struct Authms: AsyncParsableCommand {
         subcommands: [
             Serve.self, Health.self, Up.self, Down.self, Status.self, Env.self, Stop.self, Start.self, Restart.self,
             Kill.self, Pause.self, Continue.self, Migrate.self, Keys.self, Config.self, AuditCommand.self,
-            DeadLetters.self, Consumers.self, MailCommand.self, Warmup.self, Users.self, Tenants.self, Roles.self,
-            Sessions.self, MFA.self, Demo.self, Drill.self, BenchCommand.self,
+            DeadLetters.self, Consumers.self, MailCommand.self, Warmup.self, BootstrapCommand.self, Users.self,
+            Tenants.self, Roles.self, Sessions.self, MFA.self, Demo.self, Drill.self, BenchCommand.self,
         ])
 
     /// Errors of ours are one sentence and an exit code of their own; ArgumentParser explains the others.

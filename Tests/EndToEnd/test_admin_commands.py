@@ -2,7 +2,10 @@
 
 import json
 import secrets
+import subprocess
 import uuid
+
+import psycopg
 
 from mailbox import mails
 from second_factor import SecondFactorUser
@@ -33,6 +36,47 @@ def test_a_tenant_its_people_and_roles_by_the_command_line(suite, http, auditor)
     suite.authms("users", "delete", email, "--tenant", slug, "--yes")
     gone = suite.authms("users", "show", email, "--tenant", slug, check=False)
     assert gone.returncode == 64 and gone.stderr.strip() == f"authms: There is no user {email}."
+
+
+def test_the_first_administrator_is_made_once(suite, http):
+    email, second = (f"owner-{secrets.token_hex(4)}@example.org" for _ in range(2))
+    refused = suite.authms("bootstrap", "--email", email, check=False)
+    assert refused.returncode == 1 and not refused.stdout and "has an owner already" in refused.stderr
+    told = suite.authms("bootstrap", "--email", email, "--json", check=False)
+    assert told.returncode == 1 and json.loads(told.stdout)["created"] is False
+
+    default = "01900000-0000-7000-8000-000000000001"
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"], autocommit=True) as connection:
+        # The suite that is shared gets its owner back.
+        owners = connection.execute(
+            "DELETE FROM user_roles WHERE tenant_id = %s AND role = 'owner' RETURNING user_id", (default,)
+        ).fetchall()
+        try:
+            made = json.loads(suite.authms("bootstrap", "--email", email, "--json").stdout)
+            assert made["created"] is True and made["email"] == email
+            again = suite.authms("bootstrap", "--email", second, check=False)
+            assert again.returncode == 1, again.stdout
+            login = {"identity": email, "password": made["one_time_password"]}
+            answer = http.post("/identity/api/v1/auth/login", json=login)
+            assert answer.status_code == 200 and answer.json()["data"]["must_change_password"] is True, answer.text
+            assert http.post("/identity/api/v1/auth/login", json={**login, "identity": second}).status_code == 401
+        finally:
+            connection.execute("DELETE FROM user_roles WHERE tenant_id = %s AND role = 'owner'", (default,))
+            for (user,) in owners:
+                connection.execute(
+                    "INSERT INTO user_roles (user_id, tenant_id, role) VALUES (%s, %s, 'owner')", (user, default)
+                )
+
+
+def test_elsewhere_bootstrap_goes_where_the_environment_says(suite):
+    environment = {"SERVICES_IDENTITY_URL": "http://127.0.0.1:9", "INTERNAL_SECRET": "s" * 32}
+    nobody = subprocess.run(
+        [suite.binary, "bootstrap"], cwd=suite.repository, env={**suite.environment, **environment},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert nobody.returncode == 70 and "http://127.0.0.1:9 does not answer" in nobody.stderr
+    refused = suite.authms("bootstrap", "--url", "http://127.0.0.1:9", check=False)
+    assert refused.returncode == 64 and "INTERNAL_SECRET" in refused.stderr
 
 
 def test_a_tenant_s_policies_by_the_command_line(suite):

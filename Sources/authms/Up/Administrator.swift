@@ -11,7 +11,7 @@ struct Administrator {
     let email: String
     let password: String
 
-    private static let firstEmail = "admin@authms.local"
+    static let firstEmail = "admin@authms.local"
     private static func file(_ layout: StackLayout) -> String { "\(layout.secretsDirectory)/administrator" }
     /// Written before identity is asked, so that a start that is cut short in between does not lose the password.
     private static func pendingFile(_ layout: StackLayout) -> String { file(layout) + "-pending" }
