@@ -48,6 +48,16 @@ def test_pyjwt_verifies_an_access_token_from_the_published_key_set(suite, accoun
         assert name in claims, f"{name} is missing from the access token"
 
 
+def test_a_client_that_only_discovers_finds_the_keys_and_the_issuer(suite, account):
+    token = account.login()["access_token"]
+    found = httpx.get(f"{suite.gateway}/.well-known/openid-configuration").json()
+    assert found["jwks_uri"].startswith(f"{suite.gateway}/"), found
+    key = PyJWKClient(found["jwks_uri"]).get_signing_key_from_jwt(token)
+    algorithms = found["id_token_signing_alg_values_supported"]
+    claims = jwt.decode(token, key.key, algorithms=algorithms, audience=AUDIENCE, issuer=found["issuer"])
+    assert claims["sub"] == account.id and claims["iss"] == found["issuer"] == ISSUER
+
+
 def test_the_key_set_holds_public_keys_only(http):
     answer = http.get("/.well-known/jwks.json")
     assert answer.status_code == 200

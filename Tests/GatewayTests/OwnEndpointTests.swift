@@ -42,6 +42,29 @@ struct OwnEndpointTests {
         }
     }
 
+    @Test("Discovery announces the endpoints where clients reach them, and the issuer as tokens name it")
+    func publicURL() async throws {
+        var values = [
+            "jwt.secret": String(repeating: "s", count: 32), "http.port": "0",
+            "gateway.routes_file": GatewayFixture.routesPath, "token.issuer": "https://issuer.example",
+            "gateway.public_url": "http://127.0.0.1:11080/",
+        ]
+        let settings = ServiceSettings.fixed(service: "gateway", values)
+        let gateway = try buildGateway(settings: settings, telemetry: try Telemetry(settings: settings))
+        let address = try await gateway.server.start()
+        let fixture = GatewayFixture(port: address.port ?? 0, upstream: try await StubUpstream.start())
+        let answer = try await fixture.get("/.well-known/openid-configuration", token: nil)
+        #expect(answer.contains("\"issuer\":\"https://issuer.example\""))
+        #expect(answer.contains("\"jwks_uri\":\"http://127.0.0.1:11080/.well-known/jwks.json\""))
+        await gateway.server.stop()
+        await fixture.upstream.stop()
+        for text in ["127.0.0.1:11080", "ftp://a", "http://", "http://a/b", "http://a?b", "http://u@a", "http://a\"b"] {
+            values["gateway.public_url"] = text
+            let settings = ServiceSettings.fixed(service: "gateway", values)
+            #expect(throws: ConfigurationError.self, "\(text)") { try settings.valueIfPresent(.gatewayPublicURL) }
+        }
+    }
+
     @Test("Health tells which service answers, and turns unhealthy when none does")
     func health() async throws {
         try await GatewayFixture.run { configuration in

@@ -29,22 +29,25 @@ package struct OwnEndpoints: Sendable {
     private let discovery: String
 
     /// - Parameters:
-    ///   - issuer: the `iss` of the tokens, which is also where the endpoints are announced to be.
+    ///   - issuer: the `iss` of the tokens, letter for letter (RFC 8414 §3.3).
+    ///   - publicURL: where clients reach the gateway, and so its endpoints; the issuer unless told.
     ///   - algorithms: what tokens are signed with: `ES256`.
     ///   - keySet: the JWKS (RFC 7517) of every published key.
     ///   - metricsText: the metrics in Prometheus' text format.
     ///   - isReady: whether the gateway can verify tokens.
     ///   - documents: what is served under `/docs`.
     package init(
-        issuer: String, algorithms: [String] = ["ES256"], keySet: @escaping @Sendable () -> String,
-        metricsText: @escaping @Sendable () -> String, isReady: @escaping @Sendable () -> Bool,
+        issuer: String, publicURL: String? = nil, algorithms: [String] = ["ES256"],
+        keySet: @escaping @Sendable () -> String, metricsText: @escaping @Sendable () -> String,
+        isReady: @escaping @Sendable () -> Bool,
         documents: DocumentShelf = DocumentShelf()
     ) {
         self.documents = documents
         self.keySet = keySet
         self.metricsText = metricsText
         self.isReady = isReady
-        let base = issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
+        let place = publicURL ?? issuer
+        let base = place.hasSuffix("/") ? String(place.dropLast()) : place
         let names = algorithms.map { "\"\($0)\"" }.joined(separator: ",")
         discovery =
             "{\"issuer\":\"\(issuer)\",\"jwks_uri\":\"\(base)/.well-known/jwks.json\""

@@ -50,7 +50,8 @@ package func buildGateway(settings: ServiceSettings, telemetry: Telemetry) throw
     let algorithms = Set(ring.keys.filter { $0.use == .access }.map(\.algorithm.rawValue)).sorted()
     let documents = DocumentShelf(logger: telemetry.logger) { try prepareDocuments(settings) }
     let own = OwnEndpoints(
-        issuer: configuration.issuer, algorithms: algorithms, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
+        issuer: configuration.issuer, publicURL: try settings.valueIfPresent(.gatewayPublicURL),
+        algorithms: algorithms, keySet: { String(decoding: ring.jwks, as: UTF8.self) },
         metricsText: { telemetry.metrics.prometheusText() }, isReady: { !ring.keys.isEmpty },
         documents: documents)
     var (services, feed) = try revocationServices(settings, telemetry, revocations)

@@ -1,3 +1,4 @@
+internal import Foundation
 package import MicroMiddleware
 
 // The gateway's own keys of configuration; the common ones are declared in MicroMiddleware.
@@ -5,6 +6,19 @@ package import MicroMiddleware
 extension ConfigurationKey<String> {
     package static let gatewayRoutesFile = string(
         "gateway.routes_file", default: "configs/gateway/routes.yaml", "The document of routes.")
+    package static let gatewayPublicURL = ConfigurationKey(
+        "gateway.public_url", type: "http://host[:port] or https://host[:port]", default: nil,
+        "Where clients reach the gateway, and so what /.well-known/openid-configuration gives as its endpoints. Without it "
+            + "that is token.issuer, which names who issues tokens and need not be an address that anybody can reach.",
+        render: { $0 },
+        parse: { text in
+            // What would have to be written in another way is refused: it goes into a document as it is.
+            guard let url = URLComponents(string: text), url.string == text, ["http", "https"].contains(url.scheme),
+                let host = url.host, !host.isEmpty, url.user == nil, url.query == nil, url.fragment == nil,
+                url.path.isEmpty || url.path == "/"
+            else { return nil }
+            return text.hasSuffix("/") ? String(text.dropLast()) : text
+        })
     package static let gatewayCertificateFile = string(
         "gateway.tls.certificate_file", "The certificate chain (PEM). Present, the gateway serves TLS and HTTP/2.")
     package static let gatewayPrivateKeyFile = string(
@@ -49,6 +63,7 @@ package let gatewayConfigurationSection = ConfigurationCatalogue.Section(
     "Gateway",
     [
         ConfigurationKey<String>.gatewayRoutesFile.summary,
+        ConfigurationKey<String>.gatewayPublicURL.summary,
         ConfigurationKey<String>.gatewayCertificateFile.summary,
         ConfigurationKey<String>.gatewayPrivateKeyFile.summary,
         ConfigurationKey<[String]>.gatewayOrigins.summary,

@@ -117,7 +117,7 @@ package struct StackPlan: Sendable {
     private static let handedOn = [
         "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
         "AUDIT_CHECKPOINT_INTERVAL", "KEYS_RELOAD_INTERVAL", "HTTP_DRAIN_DELAY", "SMTP_URL", "SMTP_USERNAME",
-        "SMTP_PASSWORD", "SMTP_STARTTLS", "SMTP_CA_FILE", "MAIL_FROM",
+        "SMTP_PASSWORD", "SMTP_STARTTLS", "SMTP_CA_FILE", "MAIL_FROM", "GATEWAY_PUBLIC_URL", "GATEWAY_TRUSTED_PROXIES",
     ]
     private static let handedOnPrefixes = ["CACHE_", "WARMUP_"]
 
@@ -153,6 +153,10 @@ package struct StackPlan: Sendable {
         if role == .identity {
             environment["PASSWORD_PEPPER"] = secrets["pepper"]
             environment["MAIL_DIRECTORY"] = layout.mailDirectory
+        }
+        // Of several, the first: who balances in front of them says where that is.
+        if role == .gateway, environment["GATEWAY_PUBLIC_URL"] == nil {
+            environment["GATEWAY_PUBLIC_URL"] = layout.url(of: .gateway)
         }
         if role == .mfa { environment["MFA_ENCRYPTION_KEY"] = secrets["mfa-encryption"] }
         for other in ServiceRole.withDatabase {

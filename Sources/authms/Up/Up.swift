@@ -13,7 +13,7 @@ struct Up: AsyncParsableCommand {
         discussion: """
             Ctrl-C stops everything in order; the data stays until `authms down --wipe`. AUTHMS_PORT_OFFSET moves all
             ports, AUTHMS_REPLICAS is as good as --replicas. JWT_SECRET, TOKEN_LIFETIME, TOKEN_ISSUER, TOKEN_AUDIENCE,
-            HTTP_DRAIN_DELAY and LOG_LEVEL reach the services.
+            GATEWAY_PUBLIC_URL, GATEWAY_TRUSTED_PROXIES, HTTP_DRAIN_DELAY and LOG_LEVEL reach the services.
             """)
 
     @Flag(help: "Runs the servers without our services, for one that is run in a debugger.")
