@@ -96,6 +96,20 @@ struct RoutingTests {
         #expect(decide(.GET, target) == .malformed)
     }
 
+    @Test("HEAD goes where GET goes, with the same rights")
+    func head() {
+        #expect(routed(.HEAD, "/mfa/api/v1/openapi.json") == routed(.GET, "/mfa/api/v1/openapi.json"))
+        #expect(routed(.HEAD, "/mfa/api/v1/openapi.json")?.hasSuffix("public") == true)
+        #expect(routed(.HEAD, "/identity/api/v1/auth/login")?.hasSuffix("public") == false)
+        for method in [HTTPMethod.GET, .HEAD] {
+            guard case .service(let route) = decide(method, "/identity/api/v1/auth/me") else {
+                Issue.record("\(method) is not routed")
+                continue
+            }
+            #expect(route.priority == .verify)
+        }
+    }
+
     @Test("Escapes that mean only themselves, an absolute form and a trailing slash are accepted")
     func harmlessTargets() {
         #expect(routed(.GET, "/profile/api/v1/profiles/a%20b%40c") == "profile /api/v1/profiles/a%20b%40c")

@@ -107,7 +107,29 @@ struct ServiceHTTPTests {
         #expect(try path.failure.code == ErrorCode.notFound.value)
         #expect(method.status == .methodNotAllowed)
         #expect(try method.failure.code == ErrorCode.methodNotAllowed.value)
-        #expect(method.headers[.allow] == "GET")
+        #expect(method.headers[.allow] == "GET, HEAD")
+    }
+
+    @Test("HEAD is answered as GET is, without the body; where there is no GET it is 405")
+    func head() async throws {
+        let (got, head, refused, wrong, unknown) = try await fixture.ask { client in
+            (
+                try await client.ask(.get, "/api/v1/public/currencies"),
+                try await client.ask(.head, "/api/v1/public/currencies"),
+                try await client.ask(.head, "/api/v1/wallets/mine"),
+                try await client.ask(.head, "/api/v1/wallets/deposits", token: "good"),
+                try await client.ask(.head, "/api/v1/nothing")
+            )
+        }
+        #expect(head.status == .ok)
+        #expect(head.headers[.contentType] == got.headers[.contentType])
+        #expect(head.headers[.contentLength] == got.headers[.contentLength])
+        #expect(head.body.readableBytes == 0 && got.body.readableBytes > 0)
+        #expect(refused.status == .unauthorized)
+        #expect(wrong.status == .methodNotAllowed)
+        #expect(wrong.headers[.allow] == "POST")
+        #expect(unknown.status == .notFound)
+        for answer in [refused, wrong, unknown] { #expect(answer.body.readableBytes == 0) }
     }
 
     @Test("An error that nobody expected is a 500 that says nothing of it, and a line in the log that does")

@@ -74,7 +74,7 @@ package struct RouteTable: Sendable {
         services = document.services.map { Service(name: Array($0.utf8)) }
         for rule in document.public {
             let pattern = try PathPattern(rule.path)
-            let methods = rule.methods?.map { HTTPMethod(rawValue: $0) }
+            let methods = Self.methods(rule.methods)
             services[try index(of: rule.service)].publicRules.append(PublicRule(pattern: pattern, methods: methods))
         }
         for rule in document.overrides {
@@ -85,7 +85,7 @@ package struct RouteTable: Sendable {
         }
         for rule in document.priorities ?? [] {
             let pattern = try PathPattern(rule.path)
-            let methods = rule.methods?.map { HTTPMethod(rawValue: $0) }
+            let methods = Self.methods(rule.methods)
             services[try index(of: rule.service)].priorities.append((pattern, methods, rule.priority))
         }
         for rule in document.limits {
@@ -96,6 +96,11 @@ package struct RouteTable: Sendable {
                     rule.deadlineMilliseconds ?? Self.defaultDeadlineMilliseconds
                 ))
         }
+    }
+
+    /// A rule for GET is one for HEAD, which asks for the same (RFC 9110 §9.3.2).
+    private static func methods(_ names: [String]?) -> [HTTPMethod]? {
+        names.map { $0.map { HTTPMethod(rawValue: $0) } + ($0.contains("GET") ? [.HEAD] : []) }
     }
 
     private func fallback(of rule: RouteDocument.Override) throws(RouteError) -> Route.Fallback? {

@@ -60,7 +60,9 @@ extension Router<BaseRequestContext> {
         for route in routes {
             allowed[route.path.description, default: (route.path, [])].methods.append(route.method)
         }
-        for (path, methods) in allowed.values {
+        for (path, routed) in allowed.values {
+            // The router makes the HEAD of every GET by itself.
+            let methods = routed.contains(.get) && !routed.contains(.head) ? routed + [.head] : routed
             let allow = methods.map(\.rawValue).sorted().joined(separator: ", ")
             for method in [HTTPRequest.Method.get, .head, .post, .put, .patch, .delete] where !methods.contains(method)
             {

@@ -52,6 +52,7 @@ package struct WarmupMiddleware: RouterMiddleware {
         guard path.hasPrefix("/api/v1/"), !path.hasPrefix("/api/v1/internal/") else { return nil }
         let words = path.dropFirst("/api/v1/".count).split(separator: "/")
         let last = words.count == 3 ? words[2] : ""
+        let method = method == .head ? .get : method
         switch (words.first, words.dropFirst().first) {
         case ("auth", "refresh"), ("auth", "logout"), ("sessions", "refresh"), ("tokens", "revoke"): return .refresh
         case ("sessions", _) where method == .delete: return .refresh

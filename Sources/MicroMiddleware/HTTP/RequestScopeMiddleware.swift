@@ -38,7 +38,8 @@ package struct RequestScopeMiddleware: RouterMiddleware {
         var response = try await next(request, context)
         response.headers[.requestID] = id
         response.headers[.traceparent] = trace.traceparent
-        return response
+        // Refusals too: a body after the head of an answer to HEAD would be taken for the next answer (RFC 9112, section 6.3).
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     private func timeout(_ header: String?) -> Duration {

@@ -2,11 +2,12 @@ package import Contracts
 package import Hummingbird
 
 extension Router<BaseRequestContext> {
-    /// A router with the house's middleware: scope, access log and metrics, errors as envelopes. Add groups to it, then
-    /// give it to ``ServiceApplication``, which adds `/livez`, `/readyz` and `/metrics`.
+    /// A router with the house's middleware: scope, access log and metrics, errors as envelopes. What it answers to GET it
+    /// answers to HEAD without the body (RFC 9110, section 9.3.2). Add groups to it, then give it to ``ServiceApplication``,
+    /// which adds `/livez`, `/readyz` and `/metrics`.
     package static func service(_ telemetry: Telemetry, settings: ServiceSettings) throws -> Router<BaseRequestContext>
     {
-        let router = Router(context: BaseRequestContext.self)
+        let router = Router(context: BaseRequestContext.self, options: .autoGenerateHeadEndpoints)
         let timeout = try settings.value(.requestTimeout)
         router.addMiddleware {
             RequestScopeMiddleware(defaultTimeout: timeout)

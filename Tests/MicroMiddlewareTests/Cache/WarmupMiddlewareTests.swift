@@ -128,6 +128,11 @@ struct WarmupMiddlewareTests {
         #expect(WarmupMiddleware.priority(of: method, words[1]) == priority)
     }
 
+    @Test("HEAD is worth what GET is")
+    func head() {
+        #expect(WarmupMiddleware.priority(of: .head, "/api/v1/auth/me") == .verify)
+    }
+
     @Test("Health, and what services ask each other, is worth any time")
     func always() {
         #expect(WarmupMiddleware.priority(of: .get, "/readyz") == nil)
