@@ -67,6 +67,8 @@ extension ErrorCode {
     package static let notFound = ErrorCode(404_001, "not_found", "There is nothing here.")
     package static let methodNotAllowed = ErrorCode(
         405_001, "method_not_allowed", "This path does not answer to this method.")
+    package static let requestTimeout = ErrorCode(
+        408_001, "request_timeout", "The body did not arrive in time. Send the request again.")
     package static let alreadyRegistered = ErrorCode(409_001, "already_registered", "This identity is already taken.")
     package static let conflict = ErrorCode(
         409_002, "conflict", "The request contradicts the present state. Read it again and retry.")
@@ -100,8 +102,8 @@ extension ErrorCode {
         .badRequest, .refreshTokenReused, .codeInvalid, .invalidCredentials, .tokenInvalid, .tokenRevoked,
         .tokenExpired, .refreshTokenInvalid, .mfaCodeInvalid, .mfaChallengeInvalid, .permissionDenied,
         .passwordChangeRequired, .accountDisabled, .reauthenticationRequired, .mfaSetupRequired, .stepUpRequired,
-        .mfaOff, .membershipPending, .notFound, .methodNotAllowed, .alreadyRegistered, .conflict, .sessionLimitReached,
-        .preconditionFailed, .bodyTooLarge, .unsupportedMediaType, .validationFailed, .rateLimited, .proofRequired,
-        .internal, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
+        .mfaOff, .membershipPending, .notFound, .methodNotAllowed, .requestTimeout, .alreadyRegistered, .conflict,
+        .sessionLimitReached, .preconditionFailed, .bodyTooLarge, .unsupportedMediaType, .validationFailed,
+        .rateLimited, .proofRequired, .internal, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
     ]
 }

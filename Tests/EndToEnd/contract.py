@@ -8,7 +8,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 # What the gateway says to what it knows nothing of.
-UNKNOWN = {400, 401, 404, 405, 413, 503}
+UNKNOWN = {400, 401, 404, 405, 408, 413, 503}
 
 
 class Contract:

@@ -128,6 +128,34 @@ struct FailureTests {
         }
     }
 
+    @Test("A body that does not arrive in time is answered 408, the connection ends, and the service is not blamed")
+    func slowBody() async throws {
+        try await GatewayFixture.run { configuration in
+            let text =
+                "services: [identity, session, profile, mfa, audit]\npublic: []\noverrides: []\n"
+                + "limits: [{service: mfa, path: /late, deadline_ms: 200}]"
+            configuration.routes = try RouteTable(RouteDocument.parse(yaml: text))
+        } _: { gateway in
+            // More often than a service may fail before it is left alone.
+            var clients: [RawClient] = []
+            for _ in 0..<4 {
+                let client = try await RawClient.connect(port: gateway.port)
+                try await client.send(
+                    "POST /mfa/api/v1/late HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\n"
+                        + "Content-Length: 10\r\n\r\nabc")
+                clients.append(client)
+            }
+            for client in clients {
+                let answer = try await client.receive()
+                #expect(answer.hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
+                #expect(answer.contains("\"code\":408001,\"error\":\"request_timeout\""))
+                #expect(answer.contains("Connection: close\r\n"))
+            }
+            for client in clients { #expect(try await client.waitForClose(within: .seconds(5))) }
+            #expect(try await gateway.get("/mfa/api/v1/x").hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
     @Test("One connection too many is closed at once")
     func connectionLimit() async throws {
         try await GatewayFixture.run { configuration in

@@ -216,8 +216,11 @@ final class ClientHandler: ChannelDuplexHandler {
         case .idle, .discarding, .closed: abort()
         case .connecting, .forwarding:
             if exchange.responseHasBegun { return abort() }
-            // A request that is still arriving is the client's delay, not the service's.
-            guard exchange.requestIsComplete else { return refuse(.badRequest) }
+            // A request that is still arriving is the client's delay, not the service's (RFC 9110 §15.5.9).
+            guard exchange.requestIsComplete else {
+                exchange.keepsAlive = false
+                return refuse(.requestTimeout)
+            }
             replica?.failed()
             if let route = exchange.route, phase == .forwarding {
                 loop.group(route.upstream).recordLatency(now - exchange.sent, route.priority)

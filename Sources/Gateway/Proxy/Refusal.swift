@@ -11,6 +11,7 @@ package enum Refusal: Error, CaseIterable {
     case originRefused
     case notFound
     case methodNotAllowed
+    case requestTimeout
     case bodyTooLarge
     case overloaded
     case warmingUp
@@ -26,6 +27,7 @@ package enum Refusal: Error, CaseIterable {
         case .originRefused: .permissionDenied
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
+        case .requestTimeout: .requestTimeout
         case .bodyTooLarge: .bodyTooLarge
         case .overloaded: .overloaded
         case .warmingUp: .warmingUp

@@ -80,7 +80,7 @@ struct APIOperationExpansion {
         }
         if source["x-permission"] != nil { codes.insert(.permissionDenied) }
         if operation["requestBody"] != nil {
-            codes.formUnion([.bodyTooLarge, .unsupportedMediaType, .validationFailed])
+            codes.formUnion([.requestTimeout, .bodyTooLarge, .unsupportedMediaType, .validationFailed])
         }
         if !parameters.isEmpty { codes.insert(.validationFailed) }
         if path.contains("{") { codes.insert(.notFound) }

@@ -8,8 +8,8 @@ package enum ErrorResponses {
 
     private static let commonCodes: Set<ErrorCode> = [
         .badRequest, .tokenInvalid, .tokenRevoked, .tokenExpired, .permissionDenied, .passwordChangeRequired, .notFound,
-        .bodyTooLarge, .unsupportedMediaType, .validationFailed, .overloaded, .warmingUp, .dependencyUnavailable,
-        .deadlineExceeded,
+        .requestTimeout, .bodyTooLarge, .unsupportedMediaType, .validationFailed, .overloaded, .warmingUp,
+        .dependencyUnavailable, .deadlineExceeded,
     ]
 
     /// `responses`, by status.
