@@ -84,8 +84,22 @@ struct OwnEndpointTests {
         try await GatewayFixture.run { gateway in
             let answer = try await gateway.exchange("DELETE /livez HTTP/1.1\r\nHost: g\r\n\r\n")
             #expect(answer.contains("\"code\":405001"))
+            #expect(answer.contains("Allow: GET, HEAD\r\n"))
             let trace = try await gateway.exchange("TRACE /mfa/api/v1/x HTTP/1.1\r\nHost: g\r\n\r\n")
             #expect(trace.contains("\"code\":405001"))
+            #expect(trace.contains("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"))
+            #expect(gateway.upstream.seen.requests.isEmpty)
+        }
+    }
+
+    @Test("A question about the server as a whole is answered")
+    func serverOptions() async throws {
+        try await GatewayFixture.run { gateway in
+            let request = "OPTIONS * HTTP/1.1\r\nHost: g\r\n\r\n"
+            let answer = try await gateway.exchange(request + "GET /livez HTTP/1.1\r\nHost: g\r\n\r\n", responses: 2)
+            #expect(answer.hasPrefix("HTTP/1.1 204 No Content\r\n"))
+            #expect(answer.contains("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"))
+            #expect(answer.hasSuffix("{\"status\":\"ok\"}"))
         }
     }
 

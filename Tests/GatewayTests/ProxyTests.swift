@@ -159,6 +159,27 @@ struct ProxyTests {
         }
     }
 
+    @Test("Whoever asks for another protocol, or a tunnel, gets one answer, and then the connection ends")
+    func otherProtocols() async throws {
+        try await GatewayFixture.run { gateway in
+            // As Java's client asks by default; what it sent next would never be read.
+            let upgrade =
+                "GET /mfa/api/v1/x HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\n"
+                + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+            for (request, status) in [
+                (upgrade, "200 OK"), ("CONNECT g:443 HTTP/1.1\r\nHost: g:443\r\n\r\n", "405 Method Not Allowed"),
+            ] {
+                let client = try await RawClient.connect(port: gateway.port)
+                try await client.send(request)
+                #expect(try await client.waitForClose())
+                let answer = try await client.receive()
+                #expect(answer.hasPrefix("HTTP/1.1 \(status)\r\n"), "\(answer)")
+                #expect(answer.contains("Connection: close\r\n"))
+            }
+            #expect(gateway.upstream.seen.requests == ["GET /api/v1/x"])
+        }
+    }
+
     @Test("HEAD has the headers and no body, and the connection goes on")
     func head() async throws {
         try await GatewayFixture.run { gateway in

@@ -13,6 +13,7 @@ extension ClientHandler {
         exchange.keepsAlive = head.version.major == 2 || (head.version.minor >= 1 && head.isKeepAlive)
         exchange.takesChunks = head.version == .http1_1
         if shared.isDraining { exchange.keepsAlive = false }
+        exchange.isLast = transport == .http1 && head.method == .CONNECT
 
         var fields = RequestFields(capacity: head.headers, trustsPeer: isTrustedPeer)
         let isWellFormed = fields.read(head, transport: transport)
@@ -22,6 +23,9 @@ extension ClientHandler {
         exchange.expectsContinue = fields.expectsContinue
         exchange.authorization = fields.authorization
         exchange.isSensitive = fields.authorization != nil
+        // No other protocol is spoken here; the request is answered as it is.
+        if transport == .http1, fields.asksForUpgrade { exchange.isLast = true }
+        if exchange.isLast { exchange.keepsAlive = false }
         if isTrustedPeer {
             exchange.forwardedClient = fields.forwardedFor.flatMap { shared.proxies.client(forwardedFor: $0) }
             exchange.forwardedSecure = fields.forwardedProto.flatMap { shared.proxies.isSecure(forwardedProto: $0) }
@@ -36,7 +40,10 @@ extension ClientHandler {
         if head.method == .OPTIONS, let method = fields.preflightMethod {
             return answerPreflight(method, fields.origin)
         }
-        if head.method == .CONNECT || head.method == .TRACE { return refuse(.methodNotAllowed) }
+        if head.method == .OPTIONS, head.uri == "*" { return answerServerOptions() }
+        if head.method == .CONNECT || head.method == .TRACE {
+            return refuse(.methodNotAllowed, allowing: CORSPolicy.allowedMethods)
+        }
         dispatch(head, fields.headers)
     }
 

@@ -75,7 +75,9 @@ extension ClientHandler {
     // MARK: The gateway's own
 
     /// Answers with an error envelope. A response that has begun cannot be replaced: then the connection ends.
-    func refuse(_ refusal: Refusal) {
+    ///
+    /// - Parameter methods: what `Allow` says, which a 405 must have (RFC 9110 §15.5.6).
+    func refuse(_ refusal: Refusal, allowing methods: String? = nil) {
         guard !exchange.responseHasBegun else { return abort() }
         abandonUpstream()
         if !canDropRest { exchange.keepsAlive = false }
@@ -84,6 +86,7 @@ extension ClientHandler {
         if let seconds = refusal.retryAfterSeconds(jitter: loop.identities.jitter()) {
             headers.add(name: "Retry-After", value: seconds)
         }
+        if let methods { headers.add(name: "Allow", value: methods) }
         if let challenge = refusal.challenge { headers.add(name: "WWW-Authenticate", value: challenge) }
         headers.add(name: "Cache-Control", value: "no-store")
         var body = ByteBufferAllocator().buffer(capacity: 320)
@@ -102,6 +105,13 @@ extension ClientHandler {
         respond(.noContent, nil, headers, ByteBuffer())
     }
 
+    /// Answers `OPTIONS *`, which asks about the server as a whole and often whether it is there (RFC 9110 §9.3.7).
+    func answerServerOptions() {
+        var headers = HTTPHeaders()
+        headers.add(name: "Allow", value: CORSPolicy.allowedMethods)
+        respond(.noContent, nil, headers, ByteBuffer())
+    }
+
     /// Answers one of the gateway's own paths.
     func answerOwn(_ method: HTTPMethod, path: String) {
         let answer: OwnEndpoints.Answer
@@ -110,7 +120,7 @@ extension ClientHandler {
         } catch {
             return refuse(error)
         }
-        guard method == .GET || method == .HEAD else { return refuse(.methodNotAllowed) }
+        guard method == .GET || method == .HEAD else { return refuse(.methodNotAllowed, allowing: "GET, HEAD") }
         var headers = HTTPHeaders()
         headers.add(name: "Cache-Control", value: answer.cacheControl)
         if let policy = answer.contentSecurityPolicy { headers.add(name: "Content-Security-Policy", value: policy) }

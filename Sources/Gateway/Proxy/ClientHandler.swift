@@ -129,6 +129,8 @@ final class ClientHandler: ChannelDuplexHandler {
     /// Whether more of the request may be read: not while the service cannot take it, nor past the next request.
     private var mayRead: Bool {
         guard backlog.isEmpty else { return false }
+        // The parser would only keep what it does not parse.
+        if exchange.isLast, exchange.requestIsComplete { return false }
         switch phase {
         case .connecting: return exchange.pendingBodyBytes < Self.maximumPendingBodyBytes
         case .forwarding: return exchange.requestIsComplete || (upstream?.isWritable ?? true)

@@ -47,6 +47,9 @@ struct Exchange {
     var pendingBodyBytes = 0
     var receivedBodyBytes = 0
     var requestIsComplete = false
+    /// Whether nothing after the request will be parsed: it asked for another protocol, which the parser takes the rest
+    /// of the connection for.
+    var isLast = false
     var responseHasBegun = false
     var status = 0
 

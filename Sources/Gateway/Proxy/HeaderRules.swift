@@ -8,7 +8,7 @@ enum HeaderRules {
         case forward
         /// Hop-by-hop (RFC 9110 §7.6.1), or one that the gateway alone sets for services: dropped.
         case drop
-        case host, connection, contentLength, transferEncoding, expect
+        case host, connection, upgrade, contentLength, transferEncoding, expect
         case authorization, origin, requestID, traceParent, accessControlRequestMethod
         /// What a trusted proxy says of the client; of anybody else it is dropped.
         case forwardedFor, forwardedProto
@@ -28,7 +28,8 @@ enum HeaderRules {
         case 4: Ascii.equalIgnoringCase(name, "host") ? .host : .forward
         case 6 where Ascii.equalIgnoringCase(name, "origin"): .origin
         case 6 where Ascii.equalIgnoringCase(name, "expect"): .expect
-        case 7 where Ascii.equalIgnoringCase(name, "upgrade") || Ascii.equalIgnoringCase(name, "trailer"): .drop
+        case 7 where Ascii.equalIgnoringCase(name, "upgrade"): .upgrade
+        case 7: Ascii.equalIgnoringCase(name, "trailer") ? .drop : .forward
         case 9: Ascii.equalIgnoringCase(name, "forwarded") ? .drop : .forward
         case 10 where Ascii.equalIgnoringCase(name, "connection"): .connection
         case 10: Ascii.equalIgnoringCase(name, "keep-alive") ? .drop : .forward

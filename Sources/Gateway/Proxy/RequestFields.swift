@@ -15,6 +15,7 @@ struct RequestFields {
     var forwardedFor: String?
     var forwardedProto: String?
     private let trustsPeer: Bool
+    private var hasUpgrade = false
     private var connection: String?
     private var hosts = 0
     private var lengths = 0
@@ -51,6 +52,7 @@ struct RequestFields {
         case .host:
             hosts += 1
             headers.add(name: name, value: value)
+        case .upgrade: hasUpgrade = true
         case .connection: connection = connection.map { "\($0),\(value)" } ?? value
         case .contentLength: readLength(value)
         case .transferEncoding:
@@ -73,6 +75,11 @@ struct RequestFields {
         case .forwardedProto where trustsPeer: forwardedProto = value
         case .forwardedFor, .forwardedProto: break
         }
+    }
+
+    /// Whether the request asks to go on in another protocol (RFC 9110 §7.8), as far as the parser might think so.
+    var asksForUpgrade: Bool {
+        hasUpgrade && (connection?.lowercased().contains("upgrade") ?? false)
     }
 
     private mutating func readLength(_ value: String) {
