@@ -29,7 +29,8 @@ SERVICES = ("identity", "profile", "session", "mfa", "audit", "gateway")
 @pytest.fixture(scope="module")
 def pair():
     with tempfile.TemporaryDirectory(prefix="authms-e2e-") as home:
-        with started(Suite(REPOSITORY, pathlib.Path(home), replicas=2)) as running:
+        settings = {"GATEWAY_TRUSTED_PROXIES": "127.0.0.1"}
+        with started(Suite(REPOSITORY, pathlib.Path(home), replicas=2, **settings)) as running:
             yield running
 
 
@@ -171,6 +172,19 @@ def test_every_service_is_restarted_one_by_one_under_load_and_no_request_fails(p
     assert not users.failures, users.failures[:10]
     assert min(users.answers[name] for name in ("register", "login", "me", "refresh", "logout", "audit-logs")) > 10
     everything_recorded_once(pair, users)
+
+
+def test_the_client_is_whom_the_balancer_saw_and_not_who_it_says_it_is(balanced):
+    email = f"where-{secrets.token_hex(8)}@example.org"
+    # From an address of this machine that is not the balancer's.
+    transport = httpx.HTTPTransport(local_address="127.0.0.2")
+    with httpx.Client(base_url=balanced, transport=transport, timeout=15, headers={"X-Forwarded-For": "6.6.6.6"}) as http:
+        who = {"email": email, "password": PASSWORD}
+        assert http.post("/identity/api/v1/auth/register", json=who).status_code == 201
+        who = {"identity": email, "password": PASSWORD}
+        token = http.post("/identity/api/v1/auth/login", json=who).json()["data"]["access_token"]
+        sessions = http.get("/session/api/v1/sessions", headers={"Authorization": f"Bearer {token}"}).json()["items"]
+    assert [session["ip"] for session in sessions] == ["127.0.0.2"]
 
 
 def test_requests_in_flight_when_a_service_is_told_to_stop_are_answered(pair):
