@@ -28,6 +28,18 @@ def test_unknown_user_wrong_password_and_empty_password_answer_alike(http, accou
     assert unknown.status_code == 401 and unknown.json()["code"] == 401001
 
 
+@pytest.mark.parametrize(
+    "password, status", [("\ufdfa" * 100, 422), ("x" * 1025, 422), ("e\u0301" * 400, 401), ("x" * 1024, 401)]
+)
+def test_a_long_password_is_refused_alike_for_somebody_and_nobody(http, account, password, status):
+    """Composed, the first is longer than can be hashed, and the third no longer so."""
+    unknown, _ = attempt(http, f"nobody-{secrets.token_hex(8)}@example.org", password)
+    known, _ = attempt(http, account.email, password)
+    assert stripped(unknown) == stripped(known)
+    assert known.status_code == status, known.text
+    assert status == 401 or [v["field"] for v in known.json()["violations"]] == ["password"]
+
+
 @pytest.mark.alone
 def test_unknown_user_wrong_password_and_empty_password_take_the_same_time(http, make_account):
     """Rank sums over interleaved attempts: the chance that one kind is slower than another stays near one half."""

@@ -25,6 +25,15 @@ struct PasswordChangeTests {
         #expect(throttle.identities == ["session.\(identity.sessionID.text)"])
     }
 
+    @Test("A present password that nobody could have is named, and is no guess")
+    func tooLong() async throws {
+        let identity = claims(of: try await register())
+        await #expect(throws: IdentityError.invalid("current_password", "must have at most 1024 bytes")) {
+            _ = try await change(identity, from: String(repeating: "\u{FDFA}", count: 100))
+        }
+        #expect(throttle.identities.isEmpty)
+    }
+
     @Test("The right password wipes out what came before it")
     func right() async throws {
         let identity = claims(of: try await register())

@@ -32,6 +32,10 @@ struct ReauthenticationTests {
         await #expect(throws: IdentityError.invalidCredentials) {
             _ = try await again.again(by: identity, password: "wrong horse", declared: nil, origin: makeOrigin())
         }
+        await #expect(throws: IdentityError.invalid("password", "must have at most 1024 bytes")) {
+            _ = try await again.again(
+                by: identity, password: String(repeating: "\u{FDFA}", count: 100), declared: nil, origin: makeOrigin())
+        }
         #expect(tokens.grants.count == 1)
     }
 }

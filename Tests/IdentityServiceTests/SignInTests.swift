@@ -3,6 +3,7 @@ import Foundation
 import IdentityService
 import Logging
 import MicroMiddleware
+import Passwords
 import Testing
 
 @Suite("Signing in")
@@ -22,6 +23,49 @@ struct SignInTests {
         }
         #expect(hasher.runs == before + 1)
         #expect(await repository.events.last?.type == .loginFailed)
+    }
+
+    /// Composing makes the first longer than can be hashed and the second short enough; so does its digest the third; the
+    /// fourth would get longer by losing its case.
+    static let longPasswords = [
+        String(repeating: "\u{FDFA}", count: 100), String(repeating: "e\u{301}", count: 400),
+        String(repeating: "x", count: 1_025), String(repeating: "\u{23A}", count: 400),
+    ]
+
+    @Test(
+        "A long password is refused alike for somebody and nobody, however the tenant takes passwords",
+        arguments: longPasswords, [("plain", nil), ("hash", nil), ("hash", "plain")] as [(String, String?)])
+    func longAlike(password: String, taken: (transmission: String, declared: String?)) async throws {
+        let repository = InMemoryIdentityRepository()
+        let tenant = Tenant(
+            id: DefaultTenant.id, slug: DefaultTenant.slug, name: "default", displayName: "Default",
+            passwordPolicy: PasswordPolicy(transmission: taken.transmission))
+        let event = try DomainEvent(
+            type: .tenantUpdated, subject: tenant.id.text, tenantID: tenant.id, data: EventDetail())
+        _ = await repository.update(tenant, event: event, deadline: makeOrigin().scope.deadline)
+        let hasher = try PasswordHasher(
+            parameters: Argon2idParameters(memoryKiB: 64, iterations: 1),
+            peppers: PepperRing(current: Pepper(id: "p1", bytes: [UInt8](repeating: 7, count: 32))), threads: 1)
+        _ = try await Registration(repository: repository, hasher: hasher).register(
+            RegistrationForm(
+                username: "ann", password: "correct horse",
+                transmission: taken.transmission == "hash" ? "plain" : nil),
+            origin: makeOrigin())
+        let signIn = SignIn(
+            repository: repository, hasher: hasher, sessions: FakeSessions(), tokens: FakeTokens(),
+            logger: Logger(label: "test"))
+        var errors: [IdentityError] = []
+        for identity in ["ann", "nobody"] {
+            let attempt = SignInAttempt(identity: identity, password: password, transmission: taken.declared)
+            let error = await #expect(throws: IdentityError.self) {
+                _ = try await signIn.signIn(attempt, origin: makeOrigin())
+            }
+            errors += [error].compactMap { $0 }
+        }
+        #expect(errors.count == 2 && errors.first == errors.last)
+        let isTooLong = PasswordPolicy.normalized(password).utf8.count > 1_024
+        let refusal = IdentityError.invalid("password", "must have at most 1024 bytes")
+        #expect(errors.first == (isTooLong ? refusal : .invalidCredentials))
     }
 
     @Test("Every identity of a user signs in, and one answer holds both tokens", arguments: ["ANN", "ann@example.org"])

@@ -37,6 +37,7 @@ package struct PasswordChange: Sendable {
         origin: RequestOrigin
     ) async throws -> MintedAccessToken {
         let (deadline, readAt) = (origin.scope.deadline, Date())
+        let typed = try PasswordPolicy.bounded(current, field: "current_password")
         guard
             let account = try await repository.account(
                 identity.subject, tenantID: identity.tenantID, deadline: deadline.forStatement)
@@ -45,7 +46,7 @@ package struct PasswordChange: Sendable {
         let policy = account.tenant.passwordPolicy
         let accepted = try await choice.accept(
             new, declared: declared, policy: policy, tenantID: identity.tenantID, field: "new_password")
-        let current = policy.presented(current, declared: declared, tenantID: identity.tenantID)
+        let current = policy.presented(typed, declared: declared, tenantID: identity.tenantID)
         try await prove(current, against: account.passwordHash, by: identity, origin: origin)
         guard accepted != current else {
             throw IdentityError.invalid("new_password", "must differ from the current one")

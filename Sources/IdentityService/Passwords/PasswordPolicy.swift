@@ -1,4 +1,5 @@
 package import Foundation
+import Passwords
 
 /// What a new password must be like. Length counts, composition does not (NIST SP 800-63B, section 5.1.1.2).
 package struct PasswordPolicy: Sendable, Hashable {
@@ -36,6 +37,17 @@ package struct PasswordPolicy: Sendable, Hashable {
         password.utf8.allSatisfy { $0 < 0x80 } ? password : password.precomposedStringWithCompatibilityMapping
     }
 
+    /// A password that somebody proves themselves with, normalised, when it is one that could be hashed. Asked before
+    /// anything is looked up: what is too long is refused whoever it would be compared for.
+    /// - Throws: ``IdentityError/invalid(_:)`` naming `field`.
+    package static func bounded(_ password: String, field: String = "password") throws(IdentityError) -> String {
+        let limit = PasswordHasher.maximumPasswordBytes
+        // What is far too long is not worth composing: nothing becomes an eighth of itself by it.
+        let normalized = password.utf8.count <= 8 * limit ? normalized(password) : password
+        guard normalized.utf8.count <= limit else { throw .invalid(field, "must have at most \(limit) bytes") }
+        return normalized
+    }
+
     /// The password, normalised, when it may be chosen.
     /// - Throws: ``IdentityError/invalid(_:)`` naming `field`.
     package func accept(_ password: String, field: String = "password") throws(IdentityError) -> String {
@@ -47,6 +59,6 @@ package struct PasswordPolicy: Sendable, Hashable {
         guard length <= maximumLength else {
             throw .invalid(field, "must have at most \(maximumLength) characters")
         }
-        return normalized
+        return try Self.bounded(normalized, field: field)
     }
 }

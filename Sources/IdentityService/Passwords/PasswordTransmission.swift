@@ -11,7 +11,7 @@ extension PasswordPolicy {
         let normalized = Self.normalized(password)
         guard transmission == "hash" else { return normalized }
         if declared == "plain" { return Self.digest(of: normalized, tenantID: tenantID) }
-        return normalized.lowercased()
+        return Self.lowercased(digest: normalized)
     }
 
     /// A new password as it is to be hashed, and whether anything but its form could be checked: of a digest neither
@@ -35,7 +35,13 @@ extension PasswordPolicy {
         guard Hex.bytes(password, count: 32) != nil else {
             throw .invalid(field, "must be the SHA-256 of password|tenant_id in hexadecimal")
         }
-        return (password.lowercased(), nil)
+        return (Self.lowercased(digest: password), nil)
+    }
+
+    /// Letters A to F alone have two cases in a digest. Other letters may get longer by losing theirs, and what is no digest
+    /// must not become too long to compare.
+    private static func lowercased(digest: String) -> String {
+        String(decoding: digest.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 
     private static func digest(of password: String, tenantID: UUID) -> String {

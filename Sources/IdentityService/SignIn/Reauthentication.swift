@@ -30,6 +30,7 @@ package struct Reauthentication: Sendable {
         by identity: AccessTokenClaims, password: String, declared: String?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
         let (deadline, readAt) = (origin.scope.deadline, Date())
+        let password = try PasswordPolicy.bounded(password)
         let attempt = SignInAttempt.again(in: identity, password: password)
         let admission = try await throttle.admit(attempt, origin: origin)
         guard

@@ -58,6 +58,7 @@ package struct SignIn: Sendable {
     }
 
     /// - Throws: ``IdentityError/invalidCredentials``; ``IdentityError/accountDisabled`` to whoever knew the password;
+    ///   ``IdentityError/invalid(_:)`` for a password that is too long for anybody's;
     ///   503 when a second factor is due and cannot be asked for.
     package func signIn(_ attempt: SignInAttempt, origin: RequestOrigin) async throws -> SignInOutcome {
         let (account, rehashed, isKnownDevice) = try await authenticate(attempt, origin: origin)
@@ -81,6 +82,8 @@ package struct SignIn: Sendable {
         _ attempt: SignInAttempt, origin: RequestOrigin
     ) async throws -> (account: Account, rehashed: String?, isKnownDevice: Bool) {
         let deadline = origin.scope.deadline
+        // Before anybody knows whether there is such a user: how long a password may be tells nothing then.
+        let typed = try PasswordPolicy.bounded(attempt.password)
         // The counters are asked while the database is. Neither is given up for the other: a statement that is cancelled
         // costs its connection.
         async let admitted = throttle.admit(attempt, origin: origin)
@@ -88,12 +91,12 @@ package struct SignIn: Sendable {
             Identifier.guess(attempt.identity), tenantID: attempt.tenantID, deadline: deadline.forStatement)
         let admission = try await admitted
         guard case .found(let account) = lookup else {
-            try await hasher.verifyAgainstNothing(attempt.password, deadline: deadline.forHash)
+            try await hasher.verifyAgainstNothing(typed, deadline: deadline.forHash)
             await fail(.userUnknown, attempt, user: nil, admission, origin: origin)
             throw IdentityError.invalidCredentials
         }
         let password = account.tenant.passwordPolicy.presented(
-            attempt.password, declared: attempt.transmission, tenantID: attempt.tenantID)
+            typed, declared: attempt.transmission, tenantID: attempt.tenantID)
         let verdict = try await hasher.verify(password, against: account.passwordHash, deadline: deadline.forHash)
         guard verdict.matches else {
             await fail(.passwordWrong, attempt, user: account.user.id, admission, origin: origin)
