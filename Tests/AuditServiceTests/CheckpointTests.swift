@@ -59,6 +59,23 @@ struct CheckpointTests {
         #expect(try outbox.column("type", as: String.self) == Array(repeating: "audit.checkpoint.signed", count: 3))
     }
 
+    @Test("A tenant is visited when it has news, and a checkpoint's own record is none")
+    func news() async throws {
+        let fixture = try await AuditFixture.make()
+        let store = CheckpointStore(fixture.database, ring: ring)
+        let deadline = Deadline.after(.seconds(20))
+        #expect(try await store.tenantsWithNews(deadline: deadline).isEmpty)
+        let events = try makeStream(3)
+        try await fixture.store(Array(events[..<2]))
+        #expect(try await store.tenantsWithNews(deadline: deadline) == [DefaultTenant.id])
+        _ = try #require(try await sign(fixture))
+        #expect(try await store.tenantsWithNews(deadline: deadline).isEmpty)
+        try await tamper(fixture, "UPDATE audit_checkpoints SET tree_size = 1")
+        #expect(try await store.tenantsWithNews(deadline: deadline) == [DefaultTenant.id])
+        try await tamper(fixture, "UPDATE audit_records SET action = 'audit.checkpoint.signed' WHERE sequence = 2")
+        #expect(try await store.tenantsWithNews(deadline: deadline).isEmpty)
+    }
+
     @Test(
         "A record changed, removed, put in or moved is named",
         arguments: [

@@ -25,6 +25,16 @@ struct SignInTests {
         #expect(await repository.events.last?.type == .loginFailed)
     }
 
+    @Test("A login to a tenant that does not exist is recorded in the default tenant's name")
+    func tenantUnknown() async throws {
+        await #expect(throws: IdentityError.invalidCredentials) {
+            _ = try await signIn().signIn(
+                SignInAttempt(identity: "ann", password: "correct horse", tenantID: UUID()), origin: makeOrigin())
+        }
+        #expect(await repository.events.map(\.type) == [.loginFailed])
+        #expect(await repository.events.last?.tenantID == DefaultTenant.id)
+    }
+
     /// Composing makes the first longer than can be hashed and the second short enough; so does its digest the third; the
     /// fourth would get longer by losing its case.
     static let longPasswords = [

@@ -91,6 +91,29 @@ struct ThrottleTests {
         #expect(counts == Array(1...12))
     }
 
+    @Test("Tenants that somebody makes up take bounded room, and do not take the place of one under attack")
+    func madeUpTenants() {
+        var limits = ThrottleLimits()
+        (limits.tenantFailuresPerMinute, limits.brakeDuration) = (3, .seconds(60))
+        var counters = ThrottleCounters(limits: limits)
+        let now = Date(timeIntervalSince1970: 1_800_000_000)
+        func fail(_ tenant: UUID, times: Int = 1, at time: Date) -> ThrottleVerdict {
+            let subject = keys().subject(
+                .guess("ann"), tenantID: tenant, address: nil, deviceToken: nil, now: time)
+            for _ in 0..<times { counters.fail(subject, at: time, isOwed: false) }
+            return counters.admit(subject, at: time)
+        }
+        let attacked = UUID()
+        #expect(!fail(attacked, times: 2, at: now).isBraked)
+        for _ in 0..<(ThrottleCounters.tenantLimit + 10) { _ = fail(UUID(), at: now) }
+        #expect(counters.tenantCount <= ThrottleCounters.tenantLimit)
+        #expect(fail(attacked, at: now).isBraked)
+        // A minute later nothing is left of those, and after the brake nothing of it.
+        _ = fail(UUID(), at: now + 60)
+        #expect(counters.tenantCount == 1)
+        #expect(!fail(attacked, at: now + 61).isBraked)
+    }
+
     @Test("Under a tenant's brake an unknown device needs a proof of work, once each, and a known one does not")
     func brake() async throws {
         try await with(redis: true) { limits in

@@ -37,10 +37,23 @@ package struct CheckpointStore: Sendable {
         self.now = now
     }
 
-    /// The tenants that have records.
-    package func tenants(deadline: Deadline) async throws -> [UUID] {
-        try await database.query("SELECT tenant_id FROM audit_chains ORDER BY 1", deadline: deadline)
-            .column("tenant_id")
+    /// The tenants with records since their last checkpoint, other than that checkpoint's own: one statement, however many
+    /// tenants are quiet.
+    package func tenantsWithNews(deadline: Deadline) async throws -> [UUID] {
+        try await database.query(
+            """
+            SELECT c.tenant_id FROM audit_chains c LEFT JOIN LATERAL (
+                SELECT p.tree_size FROM audit_checkpoints p WHERE p.tenant_id = c.tenant_id
+                ORDER BY p.tree_size DESC LIMIT 1
+            ) last ON true
+            WHERE c.sequence > coalesce(last.tree_size, 0) AND EXISTS (
+                SELECT FROM audit_records r
+                WHERE r.tenant_id = c.tenant_id AND r.sequence > coalesce(last.tree_size, 0)
+                    AND r.action <> \(EventType.checkpointSigned.rawValue)
+            )
+            ORDER BY 1
+            """, deadline: deadline
+        ).column("tenant_id")
     }
 
     /// Checks the records since the last checkpoint, signs the tree that they make, and tells of it in the outbox, in one

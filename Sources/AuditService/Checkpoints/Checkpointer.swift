@@ -29,7 +29,7 @@ struct Checkpointer: Service {
     private func round(within limit: Duration) async {
         let end = Deadline.after(limit)
         do {
-            for tenant in try await store.tenants(deadline: end) { try await checkpoint(tenant, deadline: end) }
+            for tenant in try await store.tenantsWithNews(deadline: end) { try await checkpoint(tenant, deadline: end) }
         } catch {
             logger.warning("no checkpoints can be made at the moment", metadata: ["error": "\(error)"])
         }

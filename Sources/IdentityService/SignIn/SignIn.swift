@@ -92,6 +92,9 @@ package struct SignIn: Sendable {
         let admission = try await admitted
         guard case .found(let account) = lookup else {
             try await hasher.verifyAgainstNothing(typed, deadline: deadline.forHash)
+            var attempt = attempt
+            // A tenant that does not exist has no trail: whoever makes one up would make a chain each time.
+            if case .tenantUnknown = lookup { attempt.tenantID = DefaultTenant.id }
             await fail(.userUnknown, attempt, user: nil, admission, origin: origin)
             throw IdentityError.invalidCredentials
         }

@@ -28,10 +28,15 @@ package struct ThrottleCounters: Sendable {
 
     /// More keys than this, and those that end soonest go.
     private static let limit = 100_000
+    /// More tenants than this in a minute, and those with the fewest failures go. They are as they were typed: one that does
+    /// not exist is counted like any, and must not take the room of one that does.
+    package static let tenantLimit = 10_000
 
     private let limits: ThrottleLimits
     private var entries: [String: Entry] = [:]
-    private var minutes: [String: (minute: Int64, failures: Int)] = [:]
+    /// The failures of each tenant in `minute`.
+    private var failures: [String: Int] = [:]
+    private var minute: Int64 = 0
     private var brakedUntil: [String: Date] = [:]
     /// Failures that Redis has not been told of.
     package private(set) var owed: [ThrottleSubject: Int] = [:]
@@ -39,6 +44,9 @@ package struct ThrottleCounters: Sendable {
     package init(limits: ThrottleLimits) {
         self.limits = limits
     }
+
+    /// How many tenants are kept of, counted or braked.
+    package var tenantCount: Int { max(failures.count, brakedUntil.count) }
 
     package mutating func admit(_ subject: ThrottleSubject, at now: Date) -> ThrottleVerdict {
         let isBraked = brakedUntil[subject.brakeKey].map { $0 > now } ?? false
@@ -99,12 +107,26 @@ package struct ThrottleCounters: Sendable {
 
     private mutating func countForTenant(_ subject: ThrottleSubject, _ now: Date) {
         let minute = Int64(now.timeIntervalSince1970 / 60)
-        var count = minutes[subject.tenantKey] ?? (minute, 0)
-        if count.minute != minute { count = (minute, 0) }
-        count.failures += 1
-        minutes[subject.tenantKey] = count
-        if count.failures >= limits.tenantFailuresPerMinute {
-            brakedUntil[subject.brakeKey] = now + limits.brakeDuration.seconds
+        if minute != self.minute {
+            self.minute = minute
+            failures = [:]
+            brakedUntil = brakedUntil.filter { $0.value > now }
+        }
+        if failures[subject.tenantKey] == nil { makeRoomForTenant() }
+        failures[subject.tenantKey, default: 0] += 1
+        guard failures[subject.tenantKey, default: 0] >= limits.tenantFailuresPerMinute else { return }
+        if brakedUntil[subject.brakeKey] == nil, brakedUntil.count >= Self.tenantLimit {
+            brakedUntil = brakedUntil.filter { $0.value > now }
+            guard brakedUntil.count < Self.tenantLimit else { return }
+        }
+        brakedUntil[subject.brakeKey] = now + limits.brakeDuration.seconds
+    }
+
+    private mutating func makeRoomForTenant() {
+        var least = 1
+        while failures.count >= Self.tenantLimit {
+            failures = failures.filter { $0.value > least }
+            least *= 2
         }
     }
 
