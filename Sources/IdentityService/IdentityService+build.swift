@@ -40,7 +40,9 @@ package func buildIdentityService(
     let codes = PostgresCodeRepository(database: database, wakeRelay: { events.outbox.wake($0) })
     let deletions = PostgresDeletionRepository(database: database, wakeRelay: { events.outbox.wake($0) })
     let oneTime = OneTimeCodes(pepper: try settings.value(.passwordPepper))
-    let throttle = try makeThrottle(redis: redis, settings: settings, telemetry: telemetry)
+    let guessing = try ThrottleSettings(settings: settings)
+    let addresses = CountedAddresses(trusted: guessing.trusted)
+    let throttle = try makeThrottle(guessing, redis: redis, settings: settings, telemetry: telemetry)
     let hasher = try hasher(configuration, settings: settings)
     let screening = PasswordScreen(
         common: try CommonPasswords(file: try settings.value(.commonPasswords)),
@@ -57,15 +59,17 @@ package func buildIdentityService(
     let personal = try personalDataConsumer(
         deletions, session: session, security: security, settings: settings, telemetry: telemetry)
     let consumer = try notificationsConsumer(
-        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, settings: settings,
-        telemetry: telemetry)
+        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, addresses: addresses,
+        settings: settings, telemetry: telemetry)
 
     let router = try Router.service(telemetry, settings: settings)
     router.addMiddleware {
         WarmupMiddleware(
             warmup.controller, verify: security.verifyToken, refreshTokens: RefreshTokenCodec(ring: security.ring))
     }
-    rules.addRoutes(to: router, security: security, events: events)
+    let budget = CallBudget(
+        addresses: addresses, perMinute: guessing.callsPerMinute, burst: guessing.callsAtOnce)
+    rules.addRoutes(to: router, budget: budget, security: security, events: events)
     TenancyRules(
         database: database, wakeRelay: { events.outbox.wake($0) }, repository: repository,
         accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice,
@@ -90,9 +94,9 @@ package func buildIdentityService(
 }
 
 private func makeThrottle(
-    redis: RedisClient, settings: ServiceSettings, telemetry: Telemetry
+    _ configuration: ThrottleSettings, redis: RedisClient, settings: ServiceSettings, telemetry: Telemetry
 ) throws -> Throttle {
-    let (configuration, pepper) = (try ThrottleSettings(settings: settings), try settings.value(.passwordPepper))
+    let pepper = try settings.value(.passwordPepper)
     return Throttle(
         keys: ThrottleKeys(pepper: pepper, trusted: configuration.trusted), limits: configuration.limits, redis: redis,
         proofs: ProofOfWork(pepper: pepper, difficulty: configuration.difficulty), metrics: telemetry.metrics,
@@ -121,13 +125,12 @@ private func personalDataConsumer(
 
 private func notificationsConsumer(
     repository: any IdentityRepository, codes: PostgresCodeRepository, deletions: any DeletionRepository,
-    oneTime: OneTimeCodes, settings: ServiceSettings, telemetry: Telemetry
+    oneTime: OneTimeCodes, addresses: CountedAddresses, settings: ServiceSettings, telemetry: Telemetry
 ) throws -> EventConsumer {
     let mail = try MailSettings(settings: settings, logger: telemetry.logger)
     let notifications = Notifications(
         repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, templates: mail.templates,
-        transport: mail.transport,
-        metrics: telemetry.metrics, logger: telemetry.logger)
+        transport: mail.transport, addresses: addresses, metrics: telemetry.metrics, logger: telemetry.logger)
     return EventConsumer(
         queue: EventTopology.notificationsQueue,
         configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
@@ -207,8 +210,9 @@ struct IdentityRules {
         strength = PasswordStrength(repository: repository, screening: screening)
         passwordReset = PasswordReset(
             repository: repository, codes: codes, oneTime: oneTime, hasher: hasher, choice: choice, sessions: sessions,
-            accounts: accounts, logger: telemetry.logger)
-        emailVerification = EmailVerification(codes: codes, oneTime: oneTime, accounts: accounts)
+            accounts: accounts, throttle: throttle, logger: telemetry.logger)
+        emailVerification = EmailVerification(
+            codes: codes, oneTime: oneTime, accounts: accounts, throttle: throttle)
         self.choice = choice
         registration = Registration(
             repository: repository, hasher: hasher, choice: choice, invitations: invitations)
@@ -237,14 +241,17 @@ struct IdentityRules {
         bootstrap = Bootstrap(repository: repository, hasher: hasher)
     }
 
-    func addRoutes(to router: Router<BaseRequestContext>, security: ServiceSecurity, events: EventProducer) {
+    func addRoutes(
+        to router: Router<BaseRequestContext>, budget: CallBudget, security: ServiceSecurity, events: EventProducer
+    ) {
         let api = router.group("api/v1")
+        let budgeted = router.group("api/v1").add(middleware: CallBudgetMiddleware(budget: budget))
         PublicController(registration: registration, signIn: signIn, throttle: throttle, repository: repository)
-            .addRoutes(to: api)
-        PasswordStrengthController(strength: strength).addRoutes(to: api)
-        CodeController(reset: passwordReset, verification: emailVerification).addRoutes(to: api)
+            .addRoutes(to: api, budgeted: budgeted)
+        PasswordStrengthController(strength: strength).addRoutes(to: budgeted)
+        CodeController(reset: passwordReset, verification: emailVerification).addRoutes(to: budgeted)
         ChallengeController(completion: challenge, stepUp: stepUp, passkeyLogin: passkeyLogin).addRoutes(
-            to: api, authenticated: api.authenticated(verify: security.verifyToken))
+            to: api, budgeted: budgeted, authenticated: api.authenticated(verify: security.verifyToken))
         RememberedDevicesController(repository: repository).addRoutes(
             to: api.authenticated(verify: security.verifyToken))
         let secondFactors = SecondFactorsController(repository: repository)

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from mailbox import mail
+from mailbox import code, mail
 from waiting import until
 
 pytestmark = pytest.mark.alone
@@ -76,6 +76,40 @@ def test_failures_of_one_address_add_up_whomever_it_tries(suite):
         statuses = [guess(number, "203.0.113.77") for number in range(104)]
         assert 429 in statuses[100:] and set(statuses[:100]) == {401}
         assert guess(1_000, "203.0.113.78") == 401
+
+
+def test_a_stranger_s_guesses_at_a_reset_code_hold_up_the_stranger_alone(suite, http, make_account):
+    account = make_account()
+    http.post("/identity/api/v1/auth/forgot-password", json={"identity": account.email})
+    sent = code(suite, account.email, "reset your password")
+    with httpx.Client(base_url=suite.service_url("identity"), timeout=15) as direct:
+
+        def guess(identity, typed, address):
+            body = {"identity": identity, "code": typed}
+            return direct.post("/api/v1/auth/verify-reset-code", json=body, headers={"X-Forwarded-For": address})
+
+        for identity in (account.email, f"nobody-{account.id}@example.org"):
+            answers = []
+            while len(answers) < 10 and (not answers or answers[-1].status_code == 400):
+                answers.append(guess(identity, "AAAA-AAAA", "203.0.113.80"))
+            assert len(answers) == 7, [answer.status_code for answer in answers]
+            assert answers[-1].json()["code"] == 429001 and int(answers[-1].headers["retry-after"]) >= 1
+        assert guess(account.email, sent, "203.0.113.81").status_code == 200
+
+
+def test_an_address_has_a_budget_of_calls_without_a_token(suite):
+    with httpx.Client(base_url=suite.service_url("identity"), timeout=15) as http:
+
+        def ask(address):
+            body = {"password": "correct horse battery staple"}
+            return http.post("/api/v1/public/password-strength", json=body, headers={"X-Forwarded-For": address})
+
+        answers = [ask("203.0.113.82") for _ in range(200)]
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert all(answer.status_code == 200 for answer in answers[:60]) and refused
+        assert {answer.status_code for answer in refused} == {429}
+        assert refused[0].json()["code"] == 429001 and int(refused[0].headers["retry-after"]) >= 1
+        assert ask("203.0.113.83").status_code == 200
 
 
 @pytest.mark.parametrize("end", ["stop", "pause"])

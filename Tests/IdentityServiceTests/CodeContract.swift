@@ -58,7 +58,7 @@ struct CodeContract {
         try await room.reset.verify(room.newestCode(), identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
     }
 
-    @Test("Ten wrong guesses end a code, and one asked for later is good", arguments: IdentityStore.allCases)
+    @Test("A hundred wrong guesses end a code, and one asked for later is good", arguments: IdentityStore.allCases)
     func attempts(store: IdentityStore) async throws {
         let room = try await Room(store)
         let user = try await room.register()
@@ -78,12 +78,55 @@ struct CodeContract {
             origin: makeOrigin())
     }
 
-    @Test("No more than five codes an hour are sent to one user", arguments: IdentityStore.allCases)
+    @Test("No more than ten codes an hour are sent to one user", arguments: IdentityStore.allCases)
     func bounded(store: IdentityStore) async throws {
         let room = try await Room(store)
         let user = try await room.register()
-        for _ in 0..<8 { try await room.notifications.handle(try room.event(.passwordResetRequested, user)) }
+        for _ in 0..<13 { try await room.notifications.handle(try room.event(.passwordResetRequested, user)) }
         #expect(room.mailbox.mails.count == OneTimeCodes.hourlyLimit)
+    }
+
+    @Test(
+        "Three of them go to who asks from one address, and the rest to whom it may concern",
+        arguments: IdentityStore.allCases)
+    func stranger(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        func ask(from address: String) async throws -> Int {
+            try await room.notifications.handle(try room.event(.passwordResetRequested, user, from: address))
+            return room.mailbox.mails.count
+        }
+        var counts: [Int] = []
+        for _ in 0..<6 { counts.append(try await ask(from: "203.0.113.9")) }
+        #expect(counts == [1, 2, 3, 3, 3, 3])
+        // What was sent stays good, and somebody else still gets one.
+        try await room.reset.verify(room.newestCode(), identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+        #expect(try await ask(from: "2001:db8:1:2::1") == 4)
+        // An address that many share is not counted by.
+        for _ in 0..<4 { _ = try await ask(from: "127.0.0.1") }
+        #expect(room.mailbox.mails.count == 8)
+    }
+
+    @Test("Wrong codes hold up whoever guesses, and the code's owner comes through", arguments: ["ann", "nobody"])
+    func held(identity: String) async throws {
+        let throttle = CountingThrottle(limit: 3)
+        let room = try await Room(.memory, throttle: throttle)
+        let user = try await room.register()
+        for _ in 0..<3 {
+            await #expect(throws: IdentityError.codeInvalid) {
+                try await room.reset.verify(
+                    "AAAA-AAAA", identity: identity, tenantID: user.tenantID, origin: makeOrigin())
+            }
+        }
+        await #expect(throws: IdentityError.throttled(retryAfter: .seconds(1))) {
+            try await room.reset.reset(
+                identity, code: "AAAA-AAAA", to: "another horse", tenantID: user.tenantID, origin: makeOrigin())
+        }
+        await #expect(throws: IdentityError.throttled(retryAfter: .seconds(1))) {
+            try await room.verification.verify(
+                "AAAA-AAAA", identity: identity, tenantID: user.tenantID, origin: makeOrigin())
+        }
+        #expect(throttle.identities == ["code.\(identity)"])
     }
 
     @Test("A code is good for one purpose, one user and its time", arguments: IdentityStore.allCases)
@@ -194,7 +237,7 @@ private struct Room: Sendable {
     let notifications: Notifications
     let mailbox = Mailbox()
 
-    init(_ store: IdentityStore) async throws {
+    init(_ store: IdentityStore, throttle: any Throttling = NoThrottle()) async throws {
         let made = try await store.makeWithCodes()
         repository = made.users
         let oneTime = OneTimeCodes(pepper: Secret("a pepper of thirty-two bytes or so"))
@@ -202,8 +245,9 @@ private struct Room: Sendable {
         let accounts = CachedAccounts(made.users, cache: nil)
         reset = PasswordReset(
             repository: made.users, codes: made.codes, oneTime: oneTime, hasher: CountingHasher(),
-            sessions: FakeSessions(), accounts: accounts, logger: logger)
-        verification = EmailVerification(codes: made.codes, oneTime: oneTime, accounts: accounts)
+            sessions: FakeSessions(), accounts: accounts, throttle: throttle, logger: logger)
+        verification = EmailVerification(
+            codes: made.codes, oneTime: oneTime, accounts: accounts, throttle: throttle)
         emailChange = EmailChange(changes: made.codes, oneTime: oneTime, accounts: accounts)
         events = made.events
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -211,6 +255,7 @@ private struct Room: Sendable {
         notifications = Notifications(
             repository: made.users, codes: made.codes, deletions: NoDeletions(), oneTime: oneTime,
             templates: try MailTemplates(directory: root.appending(path: "configs/mail").path()), transport: mailbox,
+            addresses: CountedAddresses(trusted: ["127.0.0.0/8"].compactMap { AddressRange($0) }),
             metrics: MetricsRegistry(), logger: logger)
     }
 
@@ -220,9 +265,11 @@ private struct Room: Sendable {
             origin: makeOrigin())
     }
 
-    func event(_ type: EventType, _ user: User, at time: Date = Date()) throws -> DomainEvent {
+    func event(
+        _ type: EventType, _ user: User, at time: Date = Date(), from address: String? = nil
+    ) throws -> DomainEvent {
         try DomainEvent(
-            type: type, subject: user.id.text, tenantID: user.tenantID, time: time, data: EventDetail())
+            type: type, subject: user.id.text, tenantID: user.tenantID, time: time, data: EventDetail(ip: address))
     }
 
     func code(_ type: EventType, _ user: User) async throws -> String {

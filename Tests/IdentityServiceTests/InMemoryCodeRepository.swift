@@ -10,6 +10,7 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
         var stored: StoredCode
         var purpose: CodePurpose
         var expiresAt: Date
+        var askedFrom: String?
         var attempts = 0
         var isUsed = false
     }
@@ -41,10 +42,14 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
         else { return nil }
         if code.purpose == .emailVerification, verified.contains(code.userID) { return nil }
         let earlier = codes.values.filter { $0.stored.userID == code.userID && $0.purpose == code.purpose }
-        guard earlier.count < OneTimeCodes.hourlyLimit else { return nil }
+        guard earlier.count < OneTimeCodes.hourlyLimit,
+            earlier.count(where: { $0.askedFrom != nil && $0.askedFrom == code.askedFrom })
+                < OneTimeCodes.hourlyLimitOfAddress
+        else { return nil }
         let stored = StoredCode(
             id: code.id, userID: code.userID, tenantID: code.tenantID, target: target, salt: code.salt)
-        codes[code.id] = Kept(stored: stored, purpose: code.purpose, expiresAt: code.expiresAt)
+        codes[code.id] = Kept(
+            stored: stored, purpose: code.purpose, expiresAt: code.expiresAt, askedFrom: code.askedFrom)
         return stored
     }
 

@@ -97,6 +97,10 @@ final class CountingThrottle: Throttling {
         return .unthrottled
     }
 
+    func admit(_ guess: CodeGuess, origin: RequestOrigin) throws -> Admission {
+        try admit(SignInAttempt(identity: "code.\(guess.identifier.key)", password: ""), origin: origin)
+    }
+
     func failed(_ admission: Admission) -> Bool {
         state.withLock { $0.failures += 1 }
         return false

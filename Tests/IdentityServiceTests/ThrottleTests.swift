@@ -71,6 +71,21 @@ struct ThrottleTests {
         }
     }
 
+    @Test(
+        "Guesses at a code are counted for an identity and an address, and not at all behind a trusted one",
+        arguments: [true, false])
+    func codes(withRedis: Bool) async throws {
+        try await with(redis: withRedis) { throttle in
+            for _ in 0..<6 { #expect(await guess(throttle, "ann@example.org", from: "203.0.113.9")) }
+            #expect(await !guess(throttle, "ANN@example.org", from: "203.0.113.9"))
+            #expect(await guess(throttle, "ann@example.org", from: "203.0.113.10"))
+            #expect(await guess(throttle, "bob@example.org", from: "203.0.113.9"))
+            // Neither are its logins held up by it.
+            #expect(await wait(throttle, "ann@example.org", from: "203.0.113.9") == .zero)
+            for _ in 0..<20 { #expect(await guess(throttle, "ann@example.org", from: "127.0.0.1")) }
+        }
+    }
+
     @Test("A success wipes out what came before it", arguments: [true, false])
     func success(withRedis: Bool) async throws {
         try await with(redis: withRedis) { throttle in
@@ -228,6 +243,14 @@ private func fail(
 
 private func succeed(_ throttle: Throttle, _ identity: String) async throws {
     await throttle.succeeded(try await throttle.admit(attempt(identity), origin: origin()))
+}
+
+/// A wrong guess at a code that came by mail; whether it was let in.
+private func guess(_ throttle: Throttle, _ identity: String, from address: String) async -> Bool {
+    let guess = CodeGuess(.passwordReset, of: .guess(identity), tenantID: DefaultTenant.id)
+    guard let admission = try? await throttle.admit(guess, origin: origin(address)) else { return false }
+    _ = await throttle.failed(admission)
+    return true
 }
 
 /// How long the identity would have to wait now.

@@ -28,14 +28,20 @@ package struct NewCode: Sendable {
     package let purpose: CodePurpose
     package let salt: [UInt8]
     package let expiresAt: Date
+    /// The network of whoever asked for it, where that is counted by: ``CountedAddresses``.
+    package let askedFrom: String?
 
-    package init(id: UUID, userID: UUID, tenantID: UUID, purpose: CodePurpose, salt: [UInt8], expiresAt: Date) {
+    package init(
+        id: UUID, userID: UUID, tenantID: UUID, purpose: CodePurpose, salt: [UInt8], expiresAt: Date,
+        askedFrom: String? = nil
+    ) {
         self.id = id
         self.userID = userID
         self.tenantID = tenantID
         self.purpose = purpose
         self.salt = salt
         self.expiresAt = expiresAt
+        self.askedFrom = askedFrom
     }
 }
 
@@ -47,7 +53,7 @@ package protocol CodeRepository: Sendable {
 
     /// Makes the code of an event, or finds the one that it made before.
     /// - Returns: `nil` when there is nothing to send: no active user, no address, one that is verified already, or too
-    ///   many codes in the last hour.
+    ///   many codes in the last hour, in all or by whoever asks. Those made before stay good.
     func issue(_ code: NewCode, deadline: Deadline) async throws -> StoredCode?
 
     /// Counts an attempt against every code of the purpose that the identity's active user has, and writes the event

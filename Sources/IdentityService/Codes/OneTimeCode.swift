@@ -23,10 +23,13 @@ package enum CodePurpose: String, Sendable, Hashable, CaseIterable {
 /// A code is not stored: it is the HMAC of its row's id and salt under a key derived from the pepper (HKDF, RFC 5869). So
 /// a redelivered event makes the same code again, and neither the database nor the stream of events alone gives it away.
 package struct OneTimeCodes: Sendable {
-    /// So often may one code be guessed wrong: 10 of 31^8 guesses.
-    package static let attemptLimit = 10
+    /// So often may one code be guessed wrong: 100 of 31^8 guesses. One address is held up by ``Throttle`` long before, so
+    /// that a stranger does not use up the code that its owner waits for.
+    package static let attemptLimit = 100
     /// So many codes of one purpose does a user get in an hour; past it nothing is sent.
-    package static let hourlyLimit = 5
+    package static let hourlyLimit = 10
+    /// So many of them by asking from one address, for the same reason.
+    package static let hourlyLimitOfAddress = 3
     /// 31 letters and digits that cannot be mistaken for each other.
     private static let alphabet = Array("ABCDEFGHJKMNPQRSTUVWXYZ23456789".utf8)
     private static let length = 8

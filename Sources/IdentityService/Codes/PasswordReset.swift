@@ -15,13 +15,15 @@ package struct PasswordReset: Sendable {
     let choice: PasswordChoice
     let sessions: any SessionOpening
     let accounts: CachedAccounts
+    let throttle: any Throttling
     let logger: Logger
 
     package init(
         repository: any IdentityRepository, codes: any CodeRepository, oneTime: OneTimeCodes,
         hasher: any PasswordHashing, choice: PasswordChoice? = nil, sessions: any SessionOpening,
-        accounts: CachedAccounts, logger: Logger
+        accounts: CachedAccounts, throttle: any Throttling = NoThrottle(), logger: Logger
     ) {
+        self.throttle = throttle
         self.accounts = accounts
         self.repository = repository
         self.codes = codes
@@ -40,7 +42,7 @@ package struct PasswordReset: Sendable {
     }
 
     /// Whether the code is right, which counts as an attempt and does not use it up.
-    /// - Throws: ``IdentityError/codeInvalid``
+    /// - Throws: ``IdentityError/codeInvalid``, ``IdentityError/throttled(retryAfter:)``
     package func verify(_ code: String, identity: String, tenantID: UUID, origin: RequestOrigin) async throws {
         _ = try await match(code, identity: identity, tenantID: tenantID, origin: origin)
     }
@@ -48,8 +50,8 @@ package struct PasswordReset: Sendable {
     /// Sets a new password and ends every session of the user. The event guarantees that they end; the direct call makes it
     /// happen now.
     ///
-    /// - Throws: ``IdentityError/codeInvalid``; ``IdentityError/invalid(_:)`` for a password that may not be chosen, which
-    ///   is looked at first.
+    /// - Throws: ``IdentityError/codeInvalid``, ``IdentityError/throttled(retryAfter:)``; ``IdentityError/invalid(_:)`` for
+    ///   a password that may not be chosen, which is looked at first.
     package func reset(
         _ identity: String, code: String, to password: String, declared: String? = nil, tenantID: UUID,
         origin: RequestOrigin
@@ -86,14 +88,21 @@ package struct PasswordReset: Sendable {
     private func match(
         _ code: String, identity: String, tenantID: UUID, origin: RequestOrigin
     ) async throws -> StoredCode {
+        let identifier = Identifier.guess(identity)
+        let admission = try await throttle.admit(
+            CodeGuess(.passwordReset, of: identifier, tenantID: tenantID), origin: origin)
         let event = try origin.event(
             .codeTried, user: .zero, tenantID: tenantID, actor: nil,
             details: ["purpose": CodePurpose.passwordReset.rawValue])
         let live = try await codes.attempt(
-            .passwordReset, identifier: .guess(identity), tenantID: tenantID, event: event,
+            .passwordReset, identifier: identifier, tenantID: tenantID, event: event,
             deadline: origin.scope.deadline.forStatement)
         let match = live.first { oneTime.matches(code, id: $0.id, salt: $0.salt, purpose: .passwordReset) }
-        guard let match else { throw IdentityError.codeInvalid }
+        guard let match else {
+            _ = await throttle.failed(admission)
+            throw IdentityError.codeInvalid
+        }
+        await throttle.succeeded(admission)
         return match
     }
 }

@@ -28,18 +28,20 @@ package struct PostgresCodeRepository: CodeRepository {
     package func issue(_ code: NewCode, deadline: Deadline) async throws -> StoredCode? {
         let sql: SQL =
             """
-            INSERT INTO codes (id, user_id, tenant_id, purpose, target, target_key, salt, expires_at)
+            INSERT INTO codes (id, user_id, tenant_id, purpose, target, target_key, salt, expires_at, asked_from)
             SELECT \(code.id), u.id, u.tenant_id, \(code.purpose.rawValue)::text, u.email, u.email_key,
-                \(code.salt)::bytea, \(code.expiresAt)::timestamptz
-            FROM users u
+                \(code.salt)::bytea, \(code.expiresAt)::timestamptz, \(code.askedFrom)::text
+            FROM users u CROSS JOIN LATERAL (
+                SELECT count(*) AS of_all, count(*) FILTER (WHERE c.asked_from = \(code.askedFrom)::text) AS of_address
+                FROM codes c
+                WHERE c.user_id = u.id AND c.purpose = \(code.purpose.rawValue) AND c.id <> \(code.id)
+                    AND c.created_at > now() - interval '1 hour'
+            ) earlier
             WHERE u.id = \(code.userID) AND u.tenant_id = \(code.tenantID) AND u.status = 'active'
                 AND u.email_key IS NOT NULL
                 AND (\(code.purpose != .emailVerification) OR u.email_verified_at IS NULL)
-                AND (
-                    SELECT count(*) FROM codes c
-                    WHERE c.user_id = u.id AND c.purpose = \(code.purpose.rawValue) AND c.id <> \(code.id)
-                        AND c.created_at > now() - interval '1 hour'
-                ) < \(OneTimeCodes.hourlyLimit)
+                AND earlier.of_all < \(OneTimeCodes.hourlyLimit)
+                AND earlier.of_address < \(OneTimeCodes.hourlyLimitOfAddress)
             ON CONFLICT (id) DO UPDATE SET expires_at = codes.expires_at
             RETURNING id, user_id, tenant_id, target, salt
             """

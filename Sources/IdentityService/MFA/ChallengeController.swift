@@ -9,13 +9,13 @@ struct ChallengeController: Sendable {
     let stepUp: StepUp
     let passkeyLogin: PasskeyLogin
 
-    /// Adds the routes to a group at `api/v1`.
+    /// Adds the routes to a group at `api/v1`; to the second argument, which is the same, what each address has a budget for.
     func addRoutes(
-        to group: some RouterMethods<BaseRequestContext>,
+        to group: some RouterMethods<BaseRequestContext>, budgeted: some RouterMethods<BaseRequestContext>,
         authenticated: some RouterMethods<AuthenticatedRequestContext>
     ) {
         group.post("auth/mfa/verify-challenge", use: verify)
-        group.post("auth/webauthn/login/begin", use: beginPasskey)
+        budgeted.post("auth/webauthn/login/begin", use: beginPasskey)
         group.post("auth/webauthn/login/complete", use: completePasskey)
         authenticated.post("mfa/step-up/begin", use: beginStepUp)
         authenticated.post("mfa/step-up", use: completeStepUp)

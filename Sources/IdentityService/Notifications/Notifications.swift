@@ -18,6 +18,7 @@ package struct Notifications: Sendable {
     let oneTime: OneTimeCodes
     let templates: MailTemplates
     let transport: any MailTransport
+    let addresses: CountedAddresses
     let sent: MetricCounter
     let failed: MetricCounter
     let logger: Logger
@@ -26,7 +27,8 @@ package struct Notifications: Sendable {
     package init(
         repository: any IdentityRepository, codes: any CodeRepository & EmailChangeRepository,
         deletions: any DeletionRepository, oneTime: OneTimeCodes, templates: MailTemplates,
-        transport: any MailTransport, metrics: MetricsRegistry, logger: Logger,
+        transport: any MailTransport, addresses: CountedAddresses = CountedAddresses(trusted: []),
+        metrics: MetricsRegistry, logger: Logger,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.repository = repository
@@ -36,6 +38,7 @@ package struct Notifications: Sendable {
         self.oneTime = oneTime
         self.templates = templates
         self.transport = transport
+        self.addresses = addresses
         self.logger = logger
         self.now = now
         sent = metrics.counter("authms_mails_sent_total", help: "Mails that a server or the disk has taken.")
@@ -97,9 +100,10 @@ package struct Notifications: Sendable {
         let deadline = Deadline.after(.seconds(5))
         let kind = MailKind(purpose)
         guard try await !isEnough(kind, to: user, for: event, deadline) else { return }
+        let detail = try StrictJSON.decode(EventDetail.self, from: Array(event.data.utf8))
         let new = NewCode(
             id: event.id, userID: user, tenantID: event.tenantID, purpose: purpose, salt: OneTimeCodes.salt(),
-            expiresAt: expiry)
+            expiresAt: expiry, askedFrom: addresses.network(of: detail.ip))
         let stored =
             purpose == .emailChange
             ? try await emailChanges.issueEmailChange(new, deadline: deadline)

@@ -18,9 +18,12 @@ struct PublicController: Sendable {
         self.repository = repository
     }
 
-    /// Adds the routes to a group at `api/v1`.
-    func addRoutes(to group: some RouterMethods<BaseRequestContext>) {
-        group.post("auth/register", use: register)
+    /// Adds the routes to a group at `api/v1`; to the second argument, which is the same, those that each address has a
+    /// budget for.
+    func addRoutes(
+        to group: some RouterMethods<BaseRequestContext>, budgeted: some RouterMethods<BaseRequestContext>
+    ) {
+        budgeted.post("auth/register", use: register)
         group.post("auth/login", use: login)
         group.post("public/login-challenge", use: loginChallenge)
         group.get("public/auth-config/default", use: defaultAuthConfig)

@@ -13,6 +13,10 @@ package protocol Throttling: Sendable {
     ///   ``IdentityError/proofNeeded`` while the tenant's brake asks for one.
     func admit(_ attempt: SignInAttempt, origin: RequestOrigin) async throws -> Admission
 
+    /// - Throws: ``IdentityError/throttled(retryAfter:)`` while this identity's codes may not be guessed at from this
+    ///   address, whether or not there is such a user.
+    func admit(_ guess: CodeGuess, origin: RequestOrigin) async throws -> Admission
+
     /// - Returns: whether the owner of the account should hear of it.
     func failed(_ admission: Admission) async -> Bool
 
@@ -27,10 +31,24 @@ package struct Admission: Sendable {
     package static let unthrottled = Admission(subject: nil, hasFailures: false)
 }
 
+/// Somebody's claim to have had a code by mail.
+package struct CodeGuess: Sendable {
+    package let purpose: CodePurpose
+    package let identifier: Identifier
+    package let tenantID: UUID
+
+    package init(_ purpose: CodePurpose, of identifier: Identifier, tenantID: UUID) {
+        self.purpose = purpose
+        self.identifier = identifier
+        self.tenantID = tenantID
+    }
+}
+
 /// For tests of what is not about guessing.
 package struct NoThrottle: Throttling {
     package init() {}
     package func admit(_ attempt: SignInAttempt, origin: RequestOrigin) -> Admission { .unthrottled }
+    package func admit(_ guess: CodeGuess, origin: RequestOrigin) -> Admission { .unthrottled }
     package func failed(_ admission: Admission) -> Bool { false }
     package func succeeded(_ admission: Admission) {}
 }
@@ -71,6 +89,24 @@ package final class Throttle: Throttling, Service {
         let subject = keys.subject(
             .guess(attempt.identity), tenantID: attempt.tenantID, address: origin.ip, deviceToken: attempt.deviceToken,
             now: Date())
+        let verdict = try await take(subject)
+        if verdict.isBraked, limits.asksForProof, subject.device == nil {
+            guard let proof = attempt.proof, proofs.isValid(proof), await isFirstUse(of: proof) else {
+                refused.increment()
+                throw IdentityError.proofNeeded
+            }
+        }
+        return Admission(subject: subject, hasFailures: verdict.hasFailures)
+    }
+
+    package func admit(_ guess: CodeGuess, origin: RequestOrigin) async throws -> Admission {
+        // Without an address to count by, what bounds the guesses is the code's own limit.
+        guard let subject = keys.subject(of: guess, address: origin.ip) else { return .unthrottled }
+        return Admission(subject: subject, hasFailures: try await take(subject).hasFailures)
+    }
+
+    /// - Throws: ``IdentityError/throttled(retryAfter:)``
+    private func take(_ subject: ThrottleSubject) async throws -> ThrottleVerdict {
         let verdict =
             await asking { try await $0.admit(subject, deadline: $1) }
             ?? local.withLock {
@@ -80,13 +116,7 @@ package final class Throttle: Throttling, Service {
             refused.increment()
             throw IdentityError.throttled(retryAfter: verdict.wait)
         }
-        if verdict.isBraked, limits.asksForProof, subject.device == nil {
-            guard let proof = attempt.proof, proofs.isValid(proof), await isFirstUse(of: proof) else {
-                refused.increment()
-                throw IdentityError.proofNeeded
-            }
-        }
-        return Admission(subject: subject, hasFailures: verdict.hasFailures)
+        return verdict
     }
 
     package func failed(_ admission: Admission) async -> Bool {

@@ -24,26 +24,32 @@ package struct ThrottleSubject: Sendable, Hashable {
 /// Turns attempts into subjects, and signs the tokens by which devices are known.
 package struct ThrottleKeys: Sendable {
     private let key: SymmetricKey
-    private let trusted: [AddressRange]
+    private let addresses: CountedAddresses
 
     package init(pepper: Secret<String>, trusted: [AddressRange]) {
         key = HKDF<SHA256>.deriveKey(
             inputKeyMaterial: SymmetricKey(data: Data(pepper.reveal().utf8)), info: Data("authms throttle".utf8),
             outputByteCount: 32)
-        self.trusted = trusted
+        addresses = CountedAddresses(trusted: trusted)
     }
 
     package func subject(
         _ identifier: Identifier, tenantID: UUID, address: String?, deviceToken: String?, now: Date
     ) -> ThrottleSubject {
         let identity = digest(identifier, tenantID: tenantID)
-        let counted = address.flatMap { address -> String? in
-            guard let parsed = IPAddress(address), !trusted.contains(where: { $0.contains(parsed) }) else { return nil }
-            return parsed.network
-        }
         return ThrottleSubject(
-            identity: Hex.text(identity), tenant: tenantID.text, address: counted,
+            identity: Hex.text(identity), tenant: tenantID.text, address: addresses.network(of: address),
             device: deviceToken.flatMap { DeviceToken.verify($0, identity: identity, key: key, now: now) })
+    }
+
+    /// Of a guess at a code: the identity as it is guessed at from this address, so that a stranger elsewhere does not hold
+    /// its owner up. `nil` where the address is not counted by.
+    package func subject(of guess: CodeGuess, address: String?) -> ThrottleSubject? {
+        guard let network = addresses.network(of: address) else { return nil }
+        let identity = digest(
+            guess.identifier, tenantID: guess.tenantID, as: "code|\(guess.purpose.rawValue)|\(network)|")
+        return ThrottleSubject(
+            identity: Hex.text(identity), tenant: guess.tenantID.text, address: network, device: nil)
     }
 
     /// The token by which a device that has signed in is known, for half a year.
@@ -53,8 +59,8 @@ package struct ThrottleKeys: Sendable {
         DeviceToken.make(identity: digest(identifier, tenantID: tenantID), device: device ?? UUID(), key: key, now: now)
     }
 
-    private func digest(_ identifier: Identifier, tenantID: UUID) -> [UInt8] {
-        let text = "\(tenantID.text)|\(identifier.kind.rawValue)|\(identifier.key)"
+    private func digest(_ identifier: Identifier, tenantID: UUID, as kind: String = "") -> [UInt8] {
+        let text = "\(kind)\(tenantID.text)|\(identifier.kind.rawValue)|\(identifier.key)"
         return Array(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key).prefix(16))
     }
 }

@@ -6,6 +6,8 @@ package struct ThrottleSettings: Sendable {
     package let limits: ThrottleLimits
     package let trusted: [AddressRange]
     package let difficulty: Int
+    package let callsPerMinute: Int
+    package let callsAtOnce: Int
 
     package init(settings: ServiceSettings) throws {
         var limits = ThrottleLimits()
@@ -17,6 +19,8 @@ package struct ThrottleSettings: Sendable {
         self.limits = limits
         trusted = try settings.value(.bruteForceTrusted)
         difficulty = try settings.value(.bruteForceDifficulty)
+        callsPerMinute = try settings.value(.callsPerMinute)
+        callsAtOnce = try settings.value(.callsAtOnce)
     }
 
     static let keys: [ConfigurationKeySummary] = [
@@ -24,7 +28,8 @@ package struct ThrottleSettings: Sendable {
         ConfigurationKey<Duration>.bruteForceAccountLongest.summary,
         ConfigurationKey<Int>.bruteForceAddressFree.summary, ConfigurationKey<[AddressRange]>.bruteForceTrusted.summary,
         ConfigurationKey<Int>.bruteForceTenantFailures.summary, ConfigurationKey<Bool>.bruteForceProof.summary,
-        ConfigurationKey<Int>.bruteForceDifficulty.summary,
+        ConfigurationKey<Int>.bruteForceDifficulty.summary, ConfigurationKey<Int>.callsPerMinute.summary,
+        ConfigurationKey<Int>.callsAtOnce.summary,
     ]
 }
 
@@ -41,6 +46,15 @@ extension ConfigurationKey<Int> {
     static let bruteForceDifficulty = int(
         "bruteforce.proof_bits", default: 18, in: 1...32,
         "How many leading zero bits a proof of work must have; each more doubles the work.")
+    static let callsPerMinute = int(
+        "bruteforce.calls_per_minute", default: 120, in: 1...1_000_000,
+        """
+        How many calls without a token an address may make in a minute, on and on: registering, asking for codes and trying \
+        them, passkey challenges, the strength of passwords. Each process counts by itself.
+        """)
+    static let callsAtOnce = int(
+        "bruteforce.calls_at_once", default: 60, in: 1...1_000_000,
+        "How many such calls an address may make at once after a pause.")
 }
 
 extension ConfigurationKey<Duration> {
@@ -58,5 +72,5 @@ extension ConfigurationKey<Bool> {
 extension ConfigurationKey<[AddressRange]> {
     static let bruteForceTrusted = addressRanges(
         "bruteforce.trusted_addresses", default: ["127.0.0.0/8", "::1"],
-        "Whose failures are not counted by address: gateways of one's own that hide their clients' addresses.")
+        "Whose failures and calls are not counted by address: gateways of one's own that hide their clients' addresses.")
 }
