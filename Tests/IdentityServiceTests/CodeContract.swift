@@ -208,6 +208,39 @@ extension CodeContract {
         #expect(room.mailbox.mails.count == 2 && room.mailbox.mails.last?.recipient == "ann@example.org")
     }
 
+    @Test("A reset code that went to an address which the user has left is void", arguments: IdentityStore.allCases)
+    func leftAddress(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let old = try await room.code(.passwordResetRequested, user)
+        // Looked at before the change, and to be used after it.
+        let tried = try room.event(.codeTried, user)
+        let live = try await room.codes.attempt(
+            .passwordReset, identifier: .guess("ann"), tenantID: user.tenantID, event: tried,
+            deadline: makeOrigin().scope.deadline)
+        #expect(live.map(\.target) == ["ann@example.org"])
+        let claims = claims(of: user, signedInAt: Date())
+        try await room.emailChange.request("new@example.org", by: claims, origin: makeOrigin())
+        try await room.notifications.handle(try #require(await room.lastEvent(.emailChangeRequested)))
+        try await room.emailChange.confirm(room.newestCode(), by: claims, origin: makeOrigin())
+        for identity in ["ann", "new@example.org"] {
+            await #expect(throws: IdentityError.codeInvalid) {
+                try await room.reset.verify(old, identity: identity, tenantID: user.tenantID, origin: makeOrigin())
+            }
+            await #expect(throws: IdentityError.codeInvalid) {
+                try await room.reset.reset(
+                    identity, code: old, to: "another horse", tenantID: user.tenantID, origin: makeOrigin())
+            }
+        }
+        let changed = try await room.codes.resetPassword(
+            with: try #require(live.first), newHash: "v1:another horse", event: try room.event(.passwordReset, user),
+            deadline: makeOrigin().scope.deadline)
+        #expect(changed == nil)
+        // One that goes to the new address is good.
+        let new = try await room.code(.passwordResetRequested, user)
+        try await room.reset.verify(new, identity: "ann", tenantID: user.tenantID, origin: makeOrigin())
+    }
+
     @Test("An address changes only soon after a sign-in")
     func stale() async throws {
         let room = try await Room(.memory)
@@ -230,6 +263,7 @@ extension CodeContract {
 /// The rules over one store, with a mailbox instead of a mail server.
 private struct Room: Sendable {
     let repository: any IdentityRepository
+    let codes: any CodeRepository
     let events: @Sendable () async throws -> [DomainEvent]
     let reset: PasswordReset
     let verification: EmailVerification
@@ -240,6 +274,7 @@ private struct Room: Sendable {
     init(_ store: IdentityStore, throttle: any Throttling = NoThrottle()) async throws {
         let made = try await store.makeWithCodes()
         repository = made.users
+        codes = made.codes
         let oneTime = OneTimeCodes(pepper: Secret("a pepper of thirty-two bytes or so"))
         let logger = Logger(label: "test")
         let accounts = CachedAccounts(made.users, cache: nil)

@@ -62,7 +62,8 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
         else { return [] }
         var live: [StoredCode] = []
         for (id, kept) in codes where kept.stored.userID == account.user.id && kept.purpose == purpose {
-            guard isLive(kept), kept.attempts < OneTimeCodes.attemptLimit else { continue }
+            guard isLive(kept), kept.attempts < OneTimeCodes.attemptLimit, kept.stored.target == account.user.email
+            else { continue }
             codes[id]?.attempts += 1
             live.append(kept.stored)
         }
@@ -72,7 +73,9 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
     func resetPassword(
         with code: StoredCode, newHash: String, event: DomainEvent, deadline: Deadline
     ) async -> Date? {
-        guard let kept = codes[code.id], isLive(kept) else { return nil }
+        guard let kept = codes[code.id], isLive(kept),
+            await users.account(code.userID, tenantID: code.tenantID, deadline: deadline)?.user.email == code.target
+        else { return nil }
         for (id, other) in codes where other.stored.userID == code.userID && other.purpose == .passwordReset {
             codes[id]?.isUsed = true
         }

@@ -58,13 +58,14 @@ package protocol CodeRepository: Sendable {
 
     /// Counts an attempt against every code of the purpose that the identity's active user has, and writes the event
     /// about that user or about nobody.
-    /// - Returns: those that are neither used, expired nor guessed at too often.
+    /// - Returns: those that are neither used, expired nor guessed at too often, and went to the user's present address.
     func attempt(
         _ purpose: CodePurpose, identifier: Identifier, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async throws -> [StoredCode]
 
     /// Uses the code up, sets the password and takes the address as verified.
-    /// - Returns: when, by the store's clock; `nil` when the code has been used or has expired meanwhile.
+    /// - Returns: when, by the store's clock; `nil` when the code has been used or has expired meanwhile, or the address is no
+    ///   longer the user's.
     func resetPassword(
         with code: StoredCode, newHash: String, event: DomainEvent, deadline: Deadline
     ) async throws -> Date?

@@ -57,6 +57,7 @@ package struct PostgresCodeRepository: CodeRepository {
                 UPDATE codes c SET attempts = c.attempts + 1 FROM found
                 WHERE c.user_id = found.id AND c.purpose = \(purpose.rawValue) AND c.used_at IS NULL
                     AND c.expires_at > now() AND c.attempts < \(OneTimeCodes.attemptLimit)
+                    AND c.target_key = found.email_key
                 RETURNING c.id, c.user_id, c.tenant_id, c.target, c.salt
             ), recorded AS (\(Self.insertion(event)))
             SELECT id, user_id, tenant_id, target, salt FROM tried
@@ -69,19 +70,22 @@ package struct PostgresCodeRepository: CodeRepository {
     package func resetPassword(
         with code: StoredCode, newHash: String, event: DomainEvent, deadline: Deadline
     ) async throws -> Date? {
-        // The user's other codes are used up with it.
+        // The user's other codes are used up with it. Of an address that the user has left a code is worth nothing: whoever has
+        // that mailbox now, or ever had it, must not get in by it.
         let sql: SQL =
             """
             WITH used AS (
-                UPDATE codes SET used_at = clock_timestamp()
-                WHERE id = \(code.id) AND used_at IS NULL AND expires_at > now() RETURNING user_id, tenant_id, target_key
+                UPDATE codes c SET used_at = clock_timestamp() FROM users u
+                WHERE c.id = \(code.id) AND c.used_at IS NULL AND c.expires_at > now()
+                    AND u.id = c.user_id AND u.email_key = c.target_key
+                RETURNING c.user_id, c.tenant_id
             ), others AS (
                 UPDATE codes c SET used_at = clock_timestamp() FROM used
                 WHERE c.user_id = used.user_id AND c.purpose = 'password_reset' AND c.id <> \(code.id)
                     AND c.used_at IS NULL
             ), verified AS (
                 UPDATE users u SET email_verified_at = clock_timestamp() FROM used
-                WHERE u.id = used.user_id AND u.email_key = used.target_key AND u.email_verified_at IS NULL
+                WHERE u.id = used.user_id AND u.email_verified_at IS NULL
             ), changed AS (
                 UPDATE passwords p SET hash = \(newHash), must_change = false, changed_at = clock_timestamp()
                 FROM used WHERE p.user_id = used.user_id AND p.tenant_id = used.tenant_id
@@ -155,7 +159,7 @@ package struct PostgresCodeRepository: CodeRepository {
             case .phone: "phone_key"
             }
         return """
-            SELECT u.id FROM users u
+            SELECT u.id, u.email_key FROM users u
             WHERE u.tenant_id = \(tenantID) AND u.\(column) = \(identifier.key) AND u.status = 'active'
             """
     }
