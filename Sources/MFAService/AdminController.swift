@@ -7,12 +7,13 @@ import MicroMiddleware
 /// What administrators do with the second factors of their own tenant's users.
 struct AdminController: Sendable {
     let repository: any MFARepository & PasskeyRepository
-    let news: FactorNews
+    let factors: FactorReset
 
     /// Adds the routes to a group at `api/v1/admin`.
     func addRoutes(to group: some RouterMethods<AuthenticatedRequestContext>) {
         group.requiring(.usersRead).get("mfa/users/:user_id", use: status)
-        group.requiring(.mfaReset).post("mfa/reset/:user_id", use: reset)
+        group.requiring(.mfaReset).requiring(stepUp: MyFactorsController.removalAge)
+            .post("mfa/reset/:user_id", use: reset)
     }
 
     /// What a user has set up; nothing for somebody who is no user of the tenant.
@@ -26,20 +27,13 @@ struct AdminController: Sendable {
             MethodList(factors, try await repository.passkeys(of: user, tenantID: tenant, deadline: deadline)))
     }
 
-    /// For somebody who has lost every factor. The event tells the user, and the trail why.
     @Sendable private func reset(
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<ResetAnswer> {
         guard let user = context.parameters.get("user_id", as: UUID.self) else { throw MFAError.unknown }
         let reason = try await ResetRequest.reason(of: request, context: context)
-        let (tenant, moment) = (context.identity.tenantID, Date())
-        let event = try FactorActor(context).event(
-            .mfaReset, of: user, tenantID: tenant, at: moment, details: reason.map { ["reason": $0] } ?? [:])
-        let done = try await repository.reset(
-            user, tenantID: tenant, now: moment, event: event, deadline: context.deadline.forStatement)
-        guard done else { throw MFAError.unknown }
-        // Until identity has heard, it goes on asking for a factor: nobody gets in by that.
-        try? await news.tellAll(scope: context.scope)
+        try await factors.reset(
+            user, reason: reason, by: context.identity, actor: FactorActor(context), scope: context.scope)
         return Envelope(ResetAnswer(userID: user.text), message: "reset")
     }
 }

@@ -7,6 +7,10 @@ package protocol IdentityPort: Sendable {
     /// - Throws: 503 without identity; ``MFAError/unknown`` for a user that it does not know.
     func enrolment(of userID: UUID, tenantID: UUID, scope: RequestScope) async throws -> MFAEnrolment
 
+    /// What somebody may do in a tenant.
+    /// - Throws: 503 without identity; ``MFAError/unknown`` for a user that it does not know.
+    func authority(of userID: UUID, tenantID: UUID, scope: RequestScope) async throws -> UserAuthority
+
     /// Tells which users have which factors. Doing it twice is as good as once.
     func tell(_ report: SecondFactorReport, scope: RequestScope) async throws -> SecondFactorReceipt
 }
@@ -20,9 +24,19 @@ package struct RemoteIdentity: IdentityPort {
     }
 
     package func enrolment(of userID: UUID, tenantID: UUID, scope: RequestScope) async throws -> MFAEnrolment {
+        try await ask("mfa-enrolment", of: userID, tenantID: tenantID, as: MFAEnrolment.self, scope: scope)
+    }
+
+    package func authority(of userID: UUID, tenantID: UUID, scope: RequestScope) async throws -> UserAuthority {
+        try await ask("authority", of: userID, tenantID: tenantID, as: UserAuthority.self, scope: scope)
+    }
+
+    private func ask<Answer: Decodable & Sendable>(
+        _ what: String, of userID: UUID, tenantID: UUID, as type: Answer.Type, scope: RequestScope
+    ) async throws -> Answer {
         do {
             return try await client.get(
-                "/api/v1/internal/tenants/\(tenantID.text)/users/\(userID.text)/mfa-enrolment", as: MFAEnrolment.self,
+                "/api/v1/internal/tenants/\(tenantID.text)/users/\(userID.text)/\(what)", as: type,
                 scope: scope.capped(at: .milliseconds(900)))
         } catch  where error.code == ErrorCode.notFound.value {
             throw MFAError.unknown

@@ -67,6 +67,7 @@ struct MFARules {
     let registrar: PasskeyRegistrar
     let desk: ChallengeDesk
     let resealing: Resealing
+    let reset: FactorReset
 
     init(
         repository: any MFARepository & PasskeyRepository, identity: any IdentityPort, configuration: MFAConfiguration,
@@ -79,6 +80,7 @@ struct MFARules {
         totp = TOTPSetup(
             repository: repository, identity: identity, news: news, cipher: cipher, issuer: configuration.issuer)
         recovery = RecoveryCodes(repository: repository)
+        reset = FactorReset(repository: repository, identity: identity, news: news)
         passkeys = PasskeyProof(repository: repository, party: configuration.relyingParty)
         registrar = PasskeyRegistrar(
             repository: repository, identity: identity, news: news, party: configuration.relyingParty,
@@ -97,7 +99,7 @@ struct MFARules {
         let mine = api.authenticated(scope: .mfaSetup, verify: security.verifyToken)
         MyFactorsController(repository: repository, totp: totp, recovery: recovery).addRoutes(to: mine)
         PasskeyController(repository: repository, registrar: registrar).addRoutes(to: mine)
-        AdminController(repository: repository, news: news).addRoutes(
+        AdminController(repository: repository, factors: reset).addRoutes(
             to: api.authenticated("admin", verify: security.verifyToken))
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
         ChallengeController(desk: desk, passkeys: passkeys).addRoutes(to: internalOnly)

@@ -52,6 +52,35 @@ def test_an_old_token_cannot_do_what_would_lose_somebody_the_account(
     assert me["email"] == account.email and me["username"] is None
 
 
+@pytest.mark.parametrize(
+    "method, path, body",
+    [
+        ("POST", "/identity/api/v1/admin/users/{ann}/password-resets", None),
+        ("PUT", "/identity/api/v1/admin/users/{ann}", {"email": "thief@example.org"}),
+        ("PUT", "/identity/api/v1/admin/users/{ann}/roles", {"roles": ["owner"]}),
+        ("PUT", "/identity/api/v1/admin/users/{ann}/roles/owner", None),
+        ("DELETE", "/identity/api/v1/admin/users/{ann}/roles/member", None),
+        ("POST", "/identity/api/v1/admin/roles", {"name": "thief", "permissions": ["users:read"]}),
+        ("POST", "/identity/api/v1/admin/users", {"email": "thief@example.org", "roles": ["owner"]}),
+        ("POST", "/identity/api/v1/admin/users/batch", {"users": [{"email": "thief@example.org", "roles": ["owner"]}]}),
+        ("POST", "/identity/api/v1/admin/invitations", {"roles": ["owner"]}),
+        ("POST", "/mfa/api/v1/admin/mfa/reset/{ann}", None),
+    ],
+)
+def test_an_administrator_s_old_token_gives_nobody_power_and_takes_no_account_over(
+    administrator, account, signing_key, method, path, body  # noqa: F811
+):
+    http, path = administrator.http, path.format(ann=account.id)
+    old = bearer(aged(administrator.access_token, signing_key))
+    refused = http.request(method, path, json=body, headers=old)
+    assert refused.status_code == 403 and refused.json()["error"] == "step_up_required", refused.text
+    # What an administrator does all day needs nothing more.
+    users = "/identity/api/v1/admin/users"
+    assert http.get(users, headers=old).status_code == 200
+    renamed = http.put(f"{users}/{account.id}", json={"name": "Ann"}, headers=old)
+    assert renamed.status_code == 200 and renamed.json()["data"]["email"] == account.email
+
+
 def test_the_username_changes_soon_after_a_sign_in(http, account):
     name = f"ann-{account.id[-12:]}"
     changed = http.put(ME, json={"username": name}, headers=bearer(account.login()["access_token"]))

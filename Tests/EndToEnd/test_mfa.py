@@ -12,6 +12,7 @@ from PIL import Image
 from pyzbar import pyzbar
 
 from second_factor import SecondFactorUser
+from tenancy import Person, make_tenant
 from waiting import until
 
 
@@ -334,6 +335,21 @@ def test_an_administrator_gives_somebody_who_lost_everything_a_new_start(user, s
             ).fetchone()
 
     until(recorded, seconds=10, saying="the trail has the reset")
+
+
+def test_second_factors_are_not_reset_upwards_nor_for_oneself(suite, http, make_account, administrator, auditor):
+    tenant, owner = make_tenant(administrator)
+    ann = Person(http, tenant["id"])
+    assert owner.put(f"/admin/users/{ann.id}/roles", json={"roles": ["admin"]}).status_code == 200
+    until(lambda: (ann.refresh(), "admin" in claims(ann.access_token)["roles"])[1], saying="ann is an administrator")
+    upwards = ann.post(f"/admin/mfa/reset/{owner.id}", service="mfa")
+    assert upwards.status_code == 403 and upwards.json()["error"] == "permission_denied", upwards.text
+    own = owner.post(f"/admin/mfa/reset/{owner.id}", service="mfa")
+    assert own.status_code == 422 and [v["field"] for v in own.json()["violations"]] == ["user_id"], own.text
+    # Allowed, and there is nothing.
+    assert owner.post(f"/admin/mfa/reset/{ann.id}", service="mfa").status_code == 404
+    elsewhere = make_account()
+    assert owner.post(f"/admin/mfa/reset/{elsewhere.id}", service="mfa").status_code == 404
 
 
 def test_a_remembered_device_is_not_asked_again_until_it_is_forgotten(user):

@@ -62,7 +62,7 @@ struct FactorRuleTests {
     func identityAway() async throws {
         let (setup, proposal) = try await propose()
         await identity.goAway()
-        let totp = try secret(of: proposal)
+        let totp = try proposal.totp()
         await #expect(throws: APIError.self) {
             _ = try await enable(setup, totp)
         }
@@ -91,7 +91,7 @@ struct FactorRuleTests {
             repository: repository, identity: identity, news: news, cipher: cipher, issuer: "authms"
         ) { clock.now }
         let proposal = try await setup.propose(for: other, tenantID: tenant, scope: makeScope())
-        let second = try secret(of: proposal)
+        let second = try proposal.totp()
         _ = try await setup.enable(
             with: second.code(step: TOTP.step(at: clock.now)), for: other, tenantID: tenant,
             actor: FactorActor(userID: other), scope: makeScope())
@@ -173,27 +173,8 @@ extension FactorRuleTests {
 
     private func enable() async throws -> (TOTP, [RecoveryCode]) {
         let (setup, proposal) = try await propose()
-        let totp = try secret(of: proposal)
+        let totp = try proposal.totp()
         return (totp, try await enable(setup, totp))
-    }
-
-    /// As an app reads it.
-    private func secret(of proposal: TOTPProposal) throws -> TOTP {
-        var (bytes, buffer, bits) = ([UInt8](), 0, 0)
-        for character in proposal.secret {
-            let digit = try #require("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".firstIndex(of: character))
-            buffer =
-                buffer << 5
-                | "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".distance(
-                    from: "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".startIndex, to: digit)
-            bits += 5
-            if bits >= 8 {
-                bits -= 8
-                bytes.append(UInt8(buffer >> bits & 255))
-            }
-            buffer &= (1 << bits) - 1
-        }
-        return TOTP(secret: Secret(bytes))
     }
 
     private func open() async throws -> (id: UUID, answer: OpenChallengeAnswer) {

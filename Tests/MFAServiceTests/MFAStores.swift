@@ -5,6 +5,7 @@ import MFAService
 import MicroMiddleware
 import Postgres
 import TestSupport
+import Testing
 
 /// The stores that the contract suite runs on.
 enum MFAStore: String, CaseIterable, Sendable {
@@ -42,6 +43,7 @@ actor FakeIdentity: IdentityPort {
     private var last: Int64 = 0
     private var isAway = false
     private var isAllowed = true
+    private var authorities: [UUID: UserAuthority] = [:]
 
     func goAway(_ away: Bool = true) { isAway = away }
     func allow(_ allowed: Bool) { isAllowed = allowed }
@@ -49,6 +51,16 @@ actor FakeIdentity: IdentityPort {
     func enrolment(of userID: UUID, tenantID: UUID, scope: RequestScope) throws -> MFAEnrolment {
         if isAway { throw APIError(.dependencyUnavailable) }
         return MFAEnrolment(accountName: "ann@example.org", displayName: "Ann", isAllowed: isAllowed)
+    }
+
+    func give(_ roles: [String], permissions: [String] = [], to user: UUID) {
+        authorities[user] = UserAuthority(roles: roles, permissions: permissions)
+    }
+
+    func authority(of userID: UUID, tenantID: UUID, scope: RequestScope) throws -> UserAuthority {
+        if isAway { throw APIError(.dependencyUnavailable) }
+        guard let authority = authorities[userID] else { throw MFAError.unknown }
+        return authority
     }
 
     func tell(_ report: SecondFactorReport, scope: RequestScope) throws -> SecondFactorReceipt {
@@ -69,6 +81,24 @@ actor FakeIdentity: IdentityPort {
     struct Backup: Sendable {
         fileprivate let states: [UUID: SecondFactorState]
         fileprivate let last: Int64
+    }
+}
+
+extension TOTPProposal {
+    /// As an app reads it.
+    func totp() throws -> TOTP {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+        var (bytes, buffer, bits) = ([UInt8](), 0, 0)
+        for character in secret {
+            buffer = buffer << 5 | (try #require(alphabet.firstIndex(of: character)))
+            bits += 5
+            if bits >= 8 {
+                bits -= 8
+                bytes.append(UInt8(buffer >> bits & 255))
+            }
+            buffer &= (1 << bits) - 1
+        }
+        return TOTP(secret: Secret(bytes))
     }
 }
 

@@ -156,6 +156,21 @@ package struct MFAEnrolment: Codable, Sendable, Hashable {
     }
 }
 
+/// `GET /api/v1/internal/tenants/{tenant_id}/users/{user_id}/authority` of identity: what a member may do in the tenant, for
+/// who asks whether somebody may act on them.
+package struct UserAuthority: Codable, Sendable, Hashable {
+    package var roles: [String]
+    /// What the tenant's own roles among `roles` grant.
+    package var permissions: [String]
+
+    package init(roles: [String], permissions: [String]) {
+        self.roles = roles
+        self.permissions = permissions
+    }
+
+    package var granted: GrantedPermissions { GrantedPermissions(roles: roles, extra: permissions) }
+}
+
 /// `POST /api/v1/internal/passkey-challenges` of the mfa service: somebody is about to sign in by passkey alone. It is
 /// answered as ``OpenChallengeRequest`` is.
 package struct OpenPasskeyChallengeRequest: Codable, Sendable, Hashable {

@@ -25,9 +25,10 @@ struct AdminController: Sendable {
             .put("users/:user_id", use: update)
             .delete("users/:user_id", use: delete)
             .put("users/:user_id/status", use: setStatus)
-            .post("users/:user_id/password-resets", use: resetPassword)
             .post("users/:user_id/approval") { try await decide(true, $0, $1) }
             .delete("users/:user_id/approval") { try await decide(false, $0, $1) }
+        group.requiring(.usersWrite).requiring(stepUp: AccessTokenClaims.powerAge)
+            .post("users/:user_id/password-resets", use: resetPassword)
     }
 
     @Sendable private func list(
@@ -51,6 +52,7 @@ struct AdminController: Sendable {
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<CreatedUser> {
         let form = try await request.decode(as: UserForm.self, context: context)
+        if form.givesPower { try context.identity.requireStepUp() }
         let made = try await creation.create(form, by: context.identity, origin: RequestOrigin(context))
         return Envelope(
             CreatedUser(user: AdminUserView(made.user), oneTimePassword: made.oneTimePassword), message: "created",
@@ -61,6 +63,7 @@ struct AdminController: Sendable {
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<BatchAnswer> {
         let body = try await request.decode(as: BatchRequest.self, context: context)
+        if body.users.contains(where: \.givesPower) { try context.identity.requireStepUp() }
         let outcomes = try await creation.create(body.users, by: context.identity, origin: RequestOrigin(context))
         return Envelope(BatchAnswer(outcomes))
     }
@@ -70,6 +73,8 @@ struct AdminController: Sendable {
     ) async throws -> Envelope<AdminUserView> {
         let id = try context.userID()
         let changes = try await request.decode(as: UserChangesRequest.self, context: context).changes()
+        // Whoever has the address can have the password.
+        if changes.email != nil { try context.identity.requireStepUp() }
         let user = try await users.update(id, changes, by: context.identity, origin: RequestOrigin(context))
         return Envelope(AdminUserView(user), message: "updated")
     }

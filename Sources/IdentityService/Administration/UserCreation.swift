@@ -24,6 +24,11 @@ package struct UserForm: Decodable, Sendable {
     }
 }
 
+extension UserForm {
+    /// Whether the account is to have another role than everybody's.
+    var givesPower: Bool { roles?.contains { $0 != BuiltInRole.member.rawValue } ?? false }
+}
+
 /// What became of one account of a batch.
 package enum UserCreationOutcome: Sendable {
     /// The password is there when none was given: to be shown this once, and changed at the first login.

@@ -11,6 +11,7 @@ struct SecondFactorsController: Sendable {
     func addRoutes(to group: some RouterMethods<InternalRequestContext>) {
         group.post("second-factors", use: hear)
         group.get("tenants/:tenant_id/users/:user_id/mfa-enrolment", use: enrolment)
+        group.get("tenants/:tenant_id/users/:user_id/authority", use: authority)
     }
 
     /// Adds the routes to a group at `api/v1/admin`.
@@ -43,6 +44,17 @@ struct SecondFactorsController: Sendable {
                 accountName: name, displayName: account.user.name ?? name,
                 // Factors belong to the account, which is changed at home.
                 isAllowed: account.mfaPolicy.mode != .off && !account.user.isGuest))
+    }
+
+    /// Of somebody whose account is shut, too: it may be opened again.
+    @Sendable private func authority(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<UserAuthority> {
+        guard let tenant = context.parameters.get("tenant_id", as: UUID.self),
+            let user = context.parameters.get("user_id", as: UUID.self),
+            let account = try await repository.account(user, tenantID: tenant, deadline: context.deadline.forStatement)
+        else { throw IdentityError.userUnknown }
+        return Envelope(UserAuthority(roles: account.user.roles, permissions: account.user.permissions))
     }
 
     @Sendable private func policy(

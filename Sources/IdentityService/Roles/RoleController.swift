@@ -21,7 +21,7 @@ struct RoleController: Sendable {
             .get("roles", use: list)
             .get("roles/:role", use: role)
             .get("users/:user_id/roles", use: held)
-        group.requiring(.rolesWrite)
+        group.requiring(.rolesWrite).requiring(stepUp: AccessTokenClaims.powerAge)
             .post("roles", use: create)
             .put("roles/:role", use: update)
             .delete("roles/:role", use: delete)

@@ -114,6 +114,9 @@ struct TenantController: Sendable {
         _ request: Request, context: AuthenticatedRequestContext
     ) async throws -> Envelope<InvitationView> {
         let body = try await request.decode(as: InvitationRequest.self, context: context)
+        if body.roles?.contains(where: { $0 != BuiltInRole.member.rawValue }) ?? false {
+            try context.identity.requireStepUp()
+        }
         let made = try await invitations.create(
             email: body.email, roles: body.roles ?? [], lifetime: body.expiresIn, by: context.identity,
             origin: RequestOrigin(context))

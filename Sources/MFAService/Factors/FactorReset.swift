@@ -1,0 +1,47 @@
+import Contracts
+package import Foundation
+package import MicroMiddleware
+
+/// A new start for somebody who has lost every factor, by an administrator of their tenant.
+///
+/// It takes away what keeps a stranger with a password out, so it is for others than oneself, who has to prove the factor, and
+/// for nobody who may do more than the administrator.
+package struct FactorReset: Sendable {
+    let repository: any MFARepository
+    let identity: any IdentityPort
+    let news: FactorNews
+    let now: @Sendable () -> Date
+
+    package init(
+        repository: any MFARepository, identity: any IdentityPort, news: FactorNews,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.repository = repository
+        self.identity = identity
+        self.news = news
+        self.now = now
+    }
+
+    /// Takes every factor of the user away. The event tells the user, and the trail why.
+    /// - Throws: ``MFAError/invalid(_:)`` for one's own; 403 `permission_denied` where the user may do more than the caller;
+    ///   ``MFAError/unknown`` where there is no such user, or no factor; 503 without identity, which says who may do what.
+    package func reset(
+        _ user: UUID, reason: String?, by caller: AccessTokenClaims, actor: FactorActor, scope: RequestScope
+    ) async throws {
+        guard user != caller.subject else {
+            throw MFAError.invalid("user_id", "is your own: prove the factor, and remove it as yourself")
+        }
+        let theirs = try await identity.authority(of: user, tenantID: caller.tenantID, scope: scope)
+        guard caller.granted.covers(theirs.granted) else {
+            throw APIError(.permissionDenied, "This user holds permissions that you do not hold yourself.")
+        }
+        let moment = now()
+        let event = try actor.event(
+            .mfaReset, of: user, tenantID: caller.tenantID, at: moment, details: reason.map { ["reason": $0] } ?? [:])
+        let done = try await repository.reset(
+            user, tenantID: caller.tenantID, now: moment, event: event, deadline: scope.deadline.forStatement)
+        guard done else { throw MFAError.unknown }
+        // Until identity has heard, it goes on asking for a factor: nobody gets in by that.
+        try? await news.tellAll(scope: scope)
+    }
+}
