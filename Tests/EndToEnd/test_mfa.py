@@ -309,6 +309,12 @@ def test_a_policy_of_off_asks_nobody_and_lets_nobody_set_one_up(user, make_accou
     other = SecondFactorUser(make_account())
     refused = other.call("POST", "/mfa/api/v1/mfa/totp/setup")
     assert refused.status_code == 403 and refused.json()["error"] == "mfa_off"
+    passkey = user.http.post("/identity/api/v1/auth/webauthn/login/begin", json={})
+    assert passkey.status_code == 403 and passkey.json()["error"] == "mfa_off"
+    config = "/identity/api/v1/public/auth-config/default"
+    assert user.http.get(config).json()["data"]["passkey_enabled"] is False
+    policy("optional")
+    assert user.http.get(config).json()["data"]["passkey_enabled"] is True
 
 
 @pytest.mark.parametrize(

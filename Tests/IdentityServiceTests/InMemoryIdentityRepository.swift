@@ -57,6 +57,7 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
 
     private func complete(_ account: Account) -> Account {
         var account = account
+        account.tenant = tenants[account.user.tenantID] ?? account.tenant
         account.secondFactors = secondFactors[account.user.id]?.methods.map(\.rawValue) ?? []
         account.mfaPolicy = policies[account.user.tenantID] ?? MFAPolicy()
         return account

@@ -28,6 +28,18 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
         return tenant
     }
 
+    func hasOwner(signingInBy methods: [String], tenantID: UUID, deadline: Deadline) -> Bool {
+        let owners = accounts.values.map(\.user).filter {
+            $0.tenantID == tenantID && $0.roles.contains("owner") && $0.status == .active
+        }
+        return owners.isEmpty
+            || owners.contains { owner in
+                [("email", owner.email), ("username", owner.username), ("phone", owner.phone)].contains {
+                    methods.contains($0.0) && $0.1 != nil
+                }
+            }
+    }
+
     func setStatus(_ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline) -> Tenant? {
         guard tenants[id] != nil, tenants[id]?.status != status else { return nil }
         tenants[id]?.status = status

@@ -176,6 +176,14 @@ struct SecondFactorTests {
             _ = try await completion().complete(
                 ChallengeAttempt(challengeToken: begun.challengeToken, method: .totp, code: "1"), origin: makeOrigin())
         }
+        let event = try DomainEvent(
+            type: .mfaPolicyChanged, subject: DefaultTenant.id.text, tenantID: DefaultTenant.id, data: EventDetail())
+        await repository.setMFAPolicy(
+            MFAPolicy(mode: .off), of: DefaultTenant.id, event: event, deadline: .after(.seconds(5)))
+        let off = await #expect(throws: APIError.self, "where the tenant has none, none is asked for") {
+            _ = try await login.begin(tenantID: DefaultTenant.id, origin: makeOrigin())
+        }
+        #expect(off?.code == .mfaOff)
     }
 }
 

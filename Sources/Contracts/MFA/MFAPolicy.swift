@@ -21,6 +21,9 @@ package struct MFAPolicy: Sendable, Hashable, Codable {
     /// For how many days a device on which somebody asked for it is not asked for the second factor again; 0 for never.
     package var rememberDays: Int
 
+    /// Whether users have passkeys, and sign in with one alone.
+    package var allowsPasskeys: Bool { mode != .off }
+
     package init(mode: Mode = .optional, roles: [String] = [], rememberDays: Int = 30) {
         self.mode = mode
         self.roles = roles

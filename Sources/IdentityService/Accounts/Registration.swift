@@ -67,7 +67,7 @@ package struct Registration: Sendable {
             _ = try Self.check(form, policy: PasswordPolicy())
             throw IdentityError.tenantUnknown
         }
-        let checked = try Self.check(form, policy: tenant.passwordPolicy)
+        let checked = try Self.check(form, policy: tenant.passwordPolicy, methods: tenant.loginMethods)
         let admission = try await admit(form, checked, to: tenant, deadline: deadline)
         let password = try await choice.accept(
             form.password, declared: form.transmission, policy: tenant.passwordPolicy, tenantID: tenant.id,
@@ -173,7 +173,10 @@ package struct Registration: Sendable {
     }
 
     /// Every field, so that one answer names all that is wrong.
-    static func check(_ form: RegistrationForm, policy: PasswordPolicy) throws(IdentityError) -> Checked {
+    /// - Parameter methods: what one signs in by in the tenant: one such name is needed, and others may come along.
+    static func check(
+        _ form: RegistrationForm, policy: PasswordPolicy, methods: [String] = IdentifierKind.allCases.map(\.rawValue)
+    ) throws(IdentityError) -> Checked {
         var violations: [Violation] = []
         func collect<Value>(_ body: () throws(IdentityError) -> Value?) throws(IdentityError) -> Value? {
             do throws(IdentityError) {
@@ -192,8 +195,11 @@ package struct Registration: Sendable {
             ).presented
         }
         let name = try collect { () throws(IdentityError) in try form.name.flatMap(PersonName.accept) }
-        if form.email == nil, form.username == nil, form.phone == nil {
-            violations.append(Violation(field: "email", message: "or username or phone is needed"))
+        let given = [("email", form.email), ("username", form.username), ("phone", form.phone)].filter { $0.1 != nil }
+        if !given.contains(where: { methods.contains($0.0) }), let first = methods.first {
+            let others = methods.dropFirst().map { "or \($0) " }.joined()
+            let why = given.isEmpty ? "" : " to sign in here"
+            violations.append(Violation(field: first, message: "\(others)is needed\(why)"))
         }
         guard violations.isEmpty else { throw .invalid(violations) }
         return Checked(identifiers: [email, username, phone].compactMap { $0 }, name: name)

@@ -70,7 +70,8 @@ package struct UserCreation: Sendable {
         let registration = RegistrationForm(
             email: form.email, username: form.username, phone: form.phone, password: form.password ?? made ?? "",
             transmission: made == nil ? nil : "plain", name: form.name, tenantID: tenant.id)
-        let checked = try Registration.check(registration, policy: tenant.passwordPolicy)
+        let checked = try Registration.check(
+            registration, policy: tenant.passwordPolicy, methods: tenant.loginMethods)
         let password = try await choice.accept(
             registration.password, declared: registration.transmission, policy: tenant.passwordPolicy,
             tenantID: tenant.id, field: "password")

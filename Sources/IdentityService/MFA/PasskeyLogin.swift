@@ -4,14 +4,14 @@ import MicroMiddleware
 
 /// Signing in with a passkey and nothing else: the authenticator says who it is, and has verified them.
 package struct PasskeyLogin: Sendable {
-    let repository: any IdentityRepository
+    let repository: any IdentityRepository & SecondFactorRepository
     let factors: any SecondFactorService
     let tickets: ChallengeTickets
     let completion: SignInCompletion
 
     package init(
-        repository: any IdentityRepository, factors: any SecondFactorService, tickets: ChallengeTickets,
-        completion: SignInCompletion
+        repository: any IdentityRepository & SecondFactorRepository, factors: any SecondFactorService,
+        tickets: ChallengeTickets, completion: SignInCompletion
     ) {
         self.repository = repository
         self.factors = factors
@@ -19,8 +19,10 @@ package struct PasskeyLogin: Sendable {
         self.completion = completion
     }
 
-    /// - Throws: 503 without the mfa service.
+    /// - Throws: 403 `mfa_off` where the tenant has no passkeys; 503 without the mfa service.
     package func begin(tenantID: UUID, origin: RequestOrigin) async throws -> SecondFactorDue {
+        let policy = try await repository.mfaPolicy(of: tenantID, deadline: origin.scope.deadline.forStatement)
+        guard policy.allowsPasskeys else { throw APIError(.mfaOff) }
         let ticket = ChallengeTicket(userID: .zero, tenantID: tenantID, purpose: .passkey, expiresAt: tickets.expiry)
         let request = OpenPasskeyChallengeRequest(
             challengeID: ticket.id, tenantID: tenantID, expiresAt: ticket.expiresAt)

@@ -9,9 +9,12 @@ struct PublicController: Sendable {
     let registration: Registration
     let signIn: SignIn
     let throttle: Throttle?
-    let repository: any IdentityRepository
+    let repository: any IdentityRepository & SecondFactorRepository
 
-    init(registration: Registration, signIn: SignIn, throttle: Throttle?, repository: any IdentityRepository) {
+    init(
+        registration: Registration, signIn: SignIn, throttle: Throttle?,
+        repository: any IdentityRepository & SecondFactorRepository
+    ) {
         self.registration = registration
         self.signIn = signIn
         self.throttle = throttle
@@ -79,7 +82,8 @@ struct PublicController: Sendable {
     private func authConfig(of id: UUID, context: BaseRequestContext) async throws -> Envelope<AuthConfig> {
         let tenant = try await repository.tenant(id, deadline: context.deadline.forStatement)
         guard let tenant, tenant.status == .active else { throw APIError(.notFound, "There is no such tenant.") }
-        return Envelope(AuthConfig(tenant), isPrivate: false)
+        let policy = try await repository.mfaPolicy(of: id, deadline: context.deadline.forStatement)
+        return Envelope(AuthConfig(tenant, policy), isPrivate: false)
     }
 }
 
@@ -180,11 +184,13 @@ struct AuthConfig: Encodable, Sendable {
     let oauthProviders: [String] = []
     let passwordPolicy: Policy
     let captchaEnabled = false
-    let passkeyEnabled = false
+    /// Whether a passkey alone signs in.
+    let passkeyEnabled: Bool
     let magicLinkEnabled = false
     let branding = Branding()
 
-    init(_ tenant: Tenant) {
+    init(_ tenant: Tenant, _ policy: MFAPolicy) {
+        passkeyEnabled = policy.allowsPasskeys
         tenantID = tenant.id.text
         tenantName = tenant.name
         displayName = tenant.displayName

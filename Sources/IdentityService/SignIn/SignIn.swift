@@ -87,10 +87,12 @@ package struct SignIn: Sendable {
         // The counters are asked while the database is. Neither is given up for the other: a statement that is cancelled
         // costs its connection.
         async let admitted = throttle.admit(attempt, origin: origin)
+        let identifier = Identifier.guess(attempt.identity)
         let lookup = try await repository.lookUp(
-            Identifier.guess(attempt.identity), tenantID: attempt.tenantID, deadline: deadline.forStatement)
+            identifier, tenantID: attempt.tenantID, deadline: deadline.forStatement)
         let admission = try await admitted
-        guard case .found(let account) = lookup else {
+        // By a kind of name that the tenant does not take nobody is found.
+        guard case .found(let account) = lookup, account.tenant.allowsLogin(by: identifier.kind) else {
             try await hasher.verifyAgainstNothing(typed, deadline: deadline.forHash)
             var attempt = attempt
             // A tenant that does not exist has no trail: whoever makes one up would make a chain each time.

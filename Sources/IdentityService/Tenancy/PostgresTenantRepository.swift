@@ -99,6 +99,22 @@ package struct PostgresTenantRepository: TenantRepository {
         return try row.map(Tenant.init(row:))
     }
 
+    package func hasOwner(
+        signingInBy methods: [String], tenantID: UUID, deadline: Deadline
+    ) async throws -> Bool {
+        let sql: SQL =
+            """
+            SELECT coalesce(bool_or(
+                u.tenant_id <> \(tenantID) OR (\(methods.contains("email")) AND u.email_key IS NOT NULL)
+                OR (\(methods.contains("username")) AND u.username_key IS NOT NULL)
+                OR (\(methods.contains("phone")) AND u.phone_key IS NOT NULL)
+            ), true) AS is_kept
+            FROM user_roles r JOIN users u ON u.id = r.user_id
+            WHERE r.tenant_id = \(tenantID) AND r.role = 'owner' AND u.status = 'active'
+            """
+        return try await database.query(sql, deadline: deadline).first?.decode(Bool.self, "is_kept") ?? true
+    }
+
     package func setStatus(
         _ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline
     ) async throws -> Tenant? {

@@ -13,6 +13,7 @@ package struct Tenant: Sendable, Hashable, Identifiable {
     package var displayName: String
     package var status: Status
     package var membership: MembershipPolicy
+    /// The names by which users sign in, as ``IdentifierKind`` has them. By others nobody does.
     package var loginMethods: [String]
     package var passwordPolicy: PasswordPolicy
     /// Whether who registers is told that an e-mail address or phone number is taken; usernames always are.
@@ -43,6 +44,8 @@ package struct Tenant: Sendable, Hashable, Identifiable {
         self.sessionPolicy = sessionPolicy
         self.mailsNewDevices = mailsNewDevices
     }
+
+    package func allowsLogin(by kind: IdentifierKind) -> Bool { loginMethods.contains(kind.rawValue) }
 
     /// Whether a registration waits for an administrator's approval.
     package var membershipApproval: Bool { membership == .approval }

@@ -55,12 +55,20 @@ package struct TenantAdministration: Sendable {
         return (tenant, code)
     }
 
-    /// - Throws: ``IdentityError/tenantNotFound``, ``IdentityError/invalid(_:)``
+    /// - Throws: ``IdentityError/tenantNotFound``, ``IdentityError/invalid(_:)``, also for login methods by which no owner
+    ///   could sign in any more.
     package func update(
         _ id: UUID, _ changes: TenantChanges, by identity: AccessTokenClaims, origin: RequestOrigin
     ) async throws -> Tenant {
         var tenant = try await tenant(id, by: identity, origin: origin)
         try changes.apply(to: &tenant)
+        if changes.loginMethods != nil {
+            let isKept = try await tenants.hasOwner(
+                signingInBy: tenant.loginMethods, tenantID: id, deadline: origin.scope.deadline.forStatement)
+            guard isKept else {
+                throw IdentityError.invalid("login_methods", "must leave an owner a name to sign in by")
+            }
+        }
         let event = try origin.event(
             .tenantUpdated, subject: id.text, tenantID: id, by: identity, details: ["fields": changes.names])
         let updated = try await tenants.update(tenant, event: event, deadline: origin.scope.deadline.forStatement)

@@ -21,6 +21,10 @@ package protocol TenantRepository: Sendable {
     /// - Returns: the tenant as it is now; `nil` when there is none.
     func update(_ tenant: Tenant, event: DomainEvent, deadline: Deadline) async throws -> Tenant?
 
+    /// Whether some active owner has a name of these kinds, or signs in elsewhere as a guest does; true of a tenant that has
+    /// no owner yet.
+    func hasOwner(signingInBy methods: [String], tenantID: UUID, deadline: Deadline) async throws -> Bool
+
     /// - Returns: the tenant as it is now; `nil` when there is none or it has that status already.
     func setStatus(
         _ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline
