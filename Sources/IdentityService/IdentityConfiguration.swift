@@ -21,7 +21,7 @@ package struct IdentityConfiguration: Sendable {
             ConfigurationKey<Int>.passwordMemory.summary, ConfigurationKey<Int>.passwordIterations.summary,
             ConfigurationKey<Int>.passwordThreads.summary, ConfigurationKey<Int>.passwordQueueLimit.summary,
         ] + [ConfigurationKey<String>.commonPasswords.summary, ConfigurationKey<String>.breachRangeURL.summary]
-        + [ConfigurationKey<[String]>.contextWords.summary]
+        + [ConfigurationKey<[String]>.contextWords.summary, ConfigurationKey<Duration>.oneTimePasswordLifetime.summary]
         + MailSettings.keys + ThrottleSettings.keys
 }
 

@@ -55,7 +55,8 @@ package func buildIdentityService(
         repository: repository, invitations: invitations, codes: codes, deletions: deletions, oneTime: oneTime,
         hasher: hasher, screening: screening, sessions: RemoteSessions(session), factors: RemoteSecondFactors(mfa),
         tokens: security.issuer(settings: settings), throttle: throttle, security: security, warmup: warmup,
-        unanswered: unanswered, telemetry: telemetry)
+        unanswered: unanswered,
+        oneTimePassword: OneTimePassword(lifetime: try settings.value(.oneTimePasswordLifetime)), telemetry: telemetry)
     let personal = try personalDataConsumer(
         deletions, session: session, security: security, settings: settings, telemetry: telemetry)
     let consumer = try notificationsConsumer(
@@ -72,7 +73,7 @@ package func buildIdentityService(
     rules.addRoutes(to: router, budget: budget, security: security, events: events)
     TenancyRules(
         database: database, wakeRelay: { events.outbox.wake($0) }, repository: repository,
-        accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice,
+        accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice, oneTime: rules.bootstrap.oneTime,
         sessions: RemoteSessions(session), tokens: try security.issuer(settings: settings), logger: telemetry.logger
     ).addRoutes(to: router.group("api/v1"), security: security)
 
@@ -192,7 +193,8 @@ struct IdentityRules {
         invitations: any InvitationRepository, codes: PostgresCodeRepository, deletions: any DeletionRepository,
         oneTime: OneTimeCodes, hasher: any PasswordHashing, screening: any PasswordScreening, sessions: RemoteSessions,
         factors: any SecondFactorService, tokens: any AccessTokenMinting, throttle: Throttle,
-        security: ServiceSecurity, warmup: ServiceWarmup, unanswered: UnansweredRefreshes, telemetry: Telemetry
+        security: ServiceSecurity, warmup: ServiceWarmup, unanswered: UnansweredRefreshes,
+        oneTimePassword: OneTimePassword, telemetry: Telemetry
     ) {
         self.repository = repository
         self.throttle = throttle
@@ -238,7 +240,7 @@ struct IdentityRules {
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, choice: choice,
             throttle: throttle, logger: telemetry.logger)
         settings = AccountSettings(repository: repository, accounts: accounts)
-        bootstrap = Bootstrap(repository: repository, hasher: hasher)
+        bootstrap = Bootstrap(repository: repository, hasher: hasher, oneTime: oneTimePassword)
     }
 
     func addRoutes(

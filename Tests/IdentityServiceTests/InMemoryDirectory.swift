@@ -32,11 +32,12 @@ extension InMemoryIdentityRepository: UserDirectory {
     }
 
     func resetPassword(
-        of userID: UUID, tenantID: UUID, hash: String, event: DomainEvent, deadline: Deadline
+        of userID: UUID, tenantID: UUID, hash: String, expiresAt: Date, event: DomainEvent, deadline: Deadline
     ) -> Date? {
         guard accounts[userID]?.user.tenantID == tenantID else { return nil }
         accounts[userID]?.passwordHash = hash
         accounts[userID]?.mustChangePassword = true
+        accounts[userID]?.passwordExpiresAt = expiresAt
         events.append(event)
         return now
     }

@@ -84,7 +84,7 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
             membership: user.membership, roles: roles.sorted(), createdAt: now)
         accounts[user.id] = Account(
             user: stored, passwordHash: user.passwordHash, mustChangePassword: user.mustChangePassword,
-            passwordChangedAt: now, tenant: tenant)
+            passwordChangedAt: now, passwordExpiresAt: user.passwordExpiresAt, tenant: tenant)
         events.append(event)
         return stored
     }
@@ -116,6 +116,7 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
         else { return nil }
         account.passwordHash = newHash
         account.mustChangePassword = false
+        account.passwordExpiresAt = nil
         account.passwordChangedAt = now
         accounts[userID] = account
         events.append(event)

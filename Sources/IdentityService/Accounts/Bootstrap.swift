@@ -6,8 +6,12 @@ import MicroMiddleware
 package struct Bootstrap: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
+    let oneTime: OneTimePassword
 
-    package init(repository: any IdentityRepository, hasher: any PasswordHashing) {
+    package init(
+        repository: any IdentityRepository, hasher: any PasswordHashing, oneTime: OneTimePassword = OneTimePassword()
+    ) {
+        self.oneTime = oneTime
         self.repository = repository
         self.hasher = hasher
     }
@@ -16,25 +20,18 @@ package struct Bootstrap: Sendable {
     package func createOwner(_ request: BootstrapRequest, origin: RequestOrigin) async throws -> BootstrapAnswer {
         let deadline = origin.scope.deadline
         let email = try Identifier.email(request.email)
-        let made = request.password == nil ? Self.oneTimePassword() : nil
+        let made = request.password == nil ? OneTimePassword.make() : nil
         let password = try PasswordPolicy().accept(request.password ?? made ?? "")
         let user = NewUser(
             id: .v7(), tenantID: DefaultTenant.id, identifiers: [email], name: nil,
             passwordHash: try await hasher.hash(password, deadline: deadline.forHash), mustChangePassword: true,
-            roles: [BuiltInRole.owner.rawValue])
+            // One that the operator chose is the operator's to keep.
+            passwordExpiresAt: made.map { _ in oneTime.expiry }, roles: [BuiltInRole.owner.rawValue])
         let event = try DomainEvent(
             type: .administratorCreated, subject: user.id.text, tenantID: user.tenantID,
             data: EventDetail(actorType: "service", requestID: origin.scope.requestID, status: .success))
         let created = try await repository.insertFirstOwner(user, event: event, deadline: deadline.forStatement)
         guard let created else { return BootstrapAnswer(created: false, email: email.text) }
         return BootstrapAnswer(created: true, userID: created.id, email: email.text, oneTimePassword: made)
-    }
-
-    /// 20 characters of 31 that cannot be mistaken for each other, in groups of five: 99 bits.
-    static func oneTimePassword() -> String {
-        let alphabet = Array("abcdefghjkmnpqrstuvwxyz23456789")
-        var generator = SystemRandomNumberGenerator()
-        let characters = (0..<20).map { _ in alphabet[Int(generator.next(upperBound: UInt(alphabet.count)))] }
-        return stride(from: 0, to: 20, by: 5).map { String(characters[$0..<($0 + 5)]) }.joined(separator: "-")
     }
 }

@@ -148,11 +148,12 @@ package struct Registration: Sendable {
     ) async throws -> User {
         let deadline = origin.scope.deadline
         let verdict = try await hasher.verify(password, against: taken.passwordHash, deadline: deadline.forHash)
+        let isTheirs = verdict.matches && !taken.isPasswordOver(at: Date())
         let event = try origin.event(
             .registrationRepeated, user: taken.user.id, tenantID: tenant.id, actor: nil,
-            status: verdict.matches ? .success : .failure)
+            status: isTheirs ? .success : .failure)
         try await repository.append(event, deadline: deadline.forStatement)
-        if verdict.matches, taken.isUsable { return taken.user }
+        if isTheirs, taken.isUsable { return taken.user }
         return Self.pretended(
             NewUser(
                 id: makeID(), tenantID: tenant.id, identifiers: checked.identifiers, name: checked.name,

@@ -70,23 +70,30 @@ package struct Account: Sendable {
     package var passwordHash: String
     package var mustChangePassword: Bool
     package var passwordChangedAt: Date
+    /// Until when a password for one login is good; `nil` for one that its owner has chosen.
+    package var passwordExpiresAt: Date?
     package var tenant: Tenant
     /// The second factors that the user has set up; empty for none.
     package var secondFactors: [String]
     package var mfaPolicy: MFAPolicy
 
     package init(
-        user: User, passwordHash: String, mustChangePassword: Bool, passwordChangedAt: Date, tenant: Tenant,
-        secondFactors: [String] = [], mfaPolicy: MFAPolicy = MFAPolicy()
+        user: User, passwordHash: String, mustChangePassword: Bool, passwordChangedAt: Date,
+        passwordExpiresAt: Date? = nil, tenant: Tenant, secondFactors: [String] = [],
+        mfaPolicy: MFAPolicy = MFAPolicy()
     ) {
         self.user = user
         self.passwordHash = passwordHash
         self.mustChangePassword = mustChangePassword
         self.passwordChangedAt = passwordChangedAt
+        self.passwordExpiresAt = passwordExpiresAt
         self.tenant = tenant
         self.secondFactors = secondFactors
         self.mfaPolicy = mfaPolicy
     }
+
+    /// Whether the password was for one login that did not come in time: it is as wrong as any other.
+    package func isPasswordOver(at now: Date) -> Bool { passwordExpiresAt.map { $0 <= now } ?? false }
 
     /// Whether the account may be used at all.
     package var isUsable: Bool {
@@ -108,6 +115,8 @@ package struct NewUser: Sendable {
     package var name: String?
     package var passwordHash: String
     package var mustChangePassword: Bool
+    /// Of a password for one login.
+    package var passwordExpiresAt: Date?
     package var roles: [String]
     package var membership: Membership.Status
     /// The invitation that is used up by it, whose roles come on top. Without an invitation that fits, nobody is inserted.
@@ -115,9 +124,10 @@ package struct NewUser: Sendable {
 
     package init(
         id: UUID, tenantID: UUID, identifiers: [Identifier], name: String?, passwordHash: String,
-        mustChangePassword: Bool, roles: [String], membership: Membership.Status = .active,
-        invitation: InvitationCode? = nil
+        mustChangePassword: Bool, passwordExpiresAt: Date? = nil, roles: [String],
+        membership: Membership.Status = .active, invitation: InvitationCode? = nil
     ) {
+        self.passwordExpiresAt = passwordExpiresAt
         self.id = id
         self.tenantID = tenantID
         self.identifiers = identifiers

@@ -90,12 +90,13 @@ package struct PostgresUserDirectory: UserDirectory {
     }
 
     package func resetPassword(
-        of userID: UUID, tenantID: UUID, hash: String, event: DomainEvent, deadline: Deadline
+        of userID: UUID, tenantID: UUID, hash: String, expiresAt: Date, event: DomainEvent, deadline: Deadline
     ) async throws -> Date? {
         let sql: SQL =
             """
             WITH changed AS (
-                UPDATE passwords SET hash = \(hash), must_change = true, changed_at = clock_timestamp()
+                UPDATE passwords SET hash = \(hash), must_change = true, expires_at = \(expiresAt),
+                    changed_at = clock_timestamp()
                 WHERE user_id = \(userID) AND tenant_id = \(tenantID) RETURNING changed_at
             ), recorded AS (\(SQL.outboxInsert(event, from: "changed", at: "changed_at")))
             SELECT changed_at FROM changed

@@ -11,11 +11,14 @@ package struct UserAdministration: Sendable {
     let memberships: any MembershipRepository
     let roles: any RoleRepository
     let hasher: any PasswordHashing
+    let oneTime: OneTimePassword
 
     package init(
         repository: any IdentityRepository, accounts: CachedAccounts? = nil, directory: any UserDirectory,
-        memberships: any MembershipRepository, roles: any RoleRepository, hasher: any PasswordHashing
+        memberships: any MembershipRepository, roles: any RoleRepository, hasher: any PasswordHashing,
+        oneTime: OneTimePassword = OneTimePassword()
     ) {
+        self.oneTime = oneTime
         self.repository = repository
         self.accounts = accounts ?? CachedAccounts(repository, cache: nil)
         self.directory = directory
@@ -145,7 +148,7 @@ package struct UserAdministration: Sendable {
         }
     }
 
-    /// Gives the user a password for one login, at which it must be changed. Every session ends.
+    /// Gives the user a password for one login, at which it must be changed, before it is over. Every session ends.
     /// - Returns: the password, to be shown this once.
     /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/beyondAuthority``
     package func resetPassword(
@@ -159,7 +162,7 @@ package struct UserAdministration: Sendable {
         guard let tenant = try await repository.tenant(identity.tenantID, deadline: deadline.forStatement) else {
             throw IdentityError.tenantNotFound
         }
-        let password = Bootstrap.oneTimePassword()
+        let password = OneTimePassword.make()
         let presented = try tenant.passwordPolicy.choose(
             password, declared: "plain", tenantID: tenant.id, field: "password"
         ).presented
@@ -167,7 +170,8 @@ package struct UserAdministration: Sendable {
         let event = try origin.event(
             .passwordChanged, user: id, tenantID: identity.tenantID, actor: identity.subject, message: "reset")
         let changed = try await directory.resetPassword(
-            of: id, tenantID: identity.tenantID, hash: hash, event: event, deadline: deadline.forStatement)
+            of: id, tenantID: identity.tenantID, hash: hash, expiresAt: oneTime.expiry, event: event,
+            deadline: deadline.forStatement)
         guard changed != nil else { throw IdentityError.userUnknown }
         return password
     }

@@ -45,11 +45,13 @@ package struct UserCreation: Sendable {
     let roles: any RoleRepository
     let hasher: any PasswordHashing
     let choice: PasswordChoice
+    let oneTime: OneTimePassword
 
     package init(
         repository: any IdentityRepository, roles: any RoleRepository, hasher: any PasswordHashing,
-        choice: PasswordChoice? = nil
+        choice: PasswordChoice? = nil, oneTime: OneTimePassword = OneTimePassword()
     ) {
+        self.oneTime = oneTime
         self.repository = repository
         self.roles = roles
         self.hasher = hasher
@@ -66,7 +68,7 @@ package struct UserCreation: Sendable {
         }
         let names = Set(form.roles ?? []).union([BuiltInRole.member.rawValue]).sorted()
         try await check(names, by: identity, origin: origin)
-        let made = form.password == nil ? Bootstrap.oneTimePassword() : nil
+        let made = form.password == nil ? OneTimePassword.make() : nil
         let registration = RegistrationForm(
             email: form.email, username: form.username, phone: form.phone, password: form.password ?? made ?? "",
             transmission: made == nil ? nil : "plain", name: form.name, tenantID: tenant.id)
@@ -78,7 +80,7 @@ package struct UserCreation: Sendable {
         let user = NewUser(
             id: .v7(), tenantID: tenant.id, identifiers: checked.identifiers, name: checked.name,
             passwordHash: try await hasher.hash(password, deadline: deadline.forHash),
-            mustChangePassword: made != nil, roles: names)
+            mustChangePassword: made != nil, passwordExpiresAt: made.map { _ in oneTime.expiry }, roles: names)
         let event = try origin.event(
             .userCreated, user: user.id, tenantID: user.tenantID, actor: identity.subject,
             session: identity.sessionID, details: ["roles": names.joined(separator: ",")])

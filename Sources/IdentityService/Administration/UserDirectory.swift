@@ -71,10 +71,10 @@ package protocol UserDirectory: Sendable {
         _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async throws -> User?
 
-    /// Sets a password that must be changed at the next login.
+    /// Sets a password that must be changed at the next login, which must come before `expiresAt`.
     /// - Returns: when, by the store's clock; `nil` when the account is not of this tenant.
     func resetPassword(
-        of userID: UUID, tenantID: UUID, hash: String, event: DomainEvent, deadline: Deadline
+        of userID: UUID, tenantID: UUID, hash: String, expiresAt: Date, event: DomainEvent, deadline: Deadline
     ) async throws -> Date?
 
     /// Deletes the account as its user would: the other services follow, and tell when they have.

@@ -87,7 +87,8 @@ package struct PostgresCodeRepository: CodeRepository {
                 UPDATE users u SET email_verified_at = clock_timestamp() FROM used
                 WHERE u.id = used.user_id AND u.email_verified_at IS NULL
             ), changed AS (
-                UPDATE passwords p SET hash = \(newHash), must_change = false, changed_at = clock_timestamp()
+                UPDATE passwords p SET hash = \(newHash), must_change = false, expires_at = NULL,
+                    changed_at = clock_timestamp()
                 FROM used WHERE p.user_id = used.user_id AND p.tenant_id = used.tenant_id
                 RETURNING p.changed_at
             ), recorded AS (\(SQL.outboxInsert(event, from: "changed", at: "changed_at")))

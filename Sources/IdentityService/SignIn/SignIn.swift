@@ -103,8 +103,9 @@ package struct SignIn: Sendable {
         let password = account.tenant.passwordPolicy.presented(
             typed, declared: attempt.transmission, tenantID: attempt.tenantID)
         let verdict = try await hasher.verify(password, against: account.passwordHash, deadline: deadline.forHash)
-        guard verdict.matches else {
-            await fail(.passwordWrong, attempt, user: account.user.id, admission, origin: origin)
+        guard verdict.matches, !account.isPasswordOver(at: Date()) else {
+            let failure = verdict.matches ? Failure.passwordOver : .passwordWrong
+            await fail(failure, attempt, user: account.user.id, admission, origin: origin)
             throw IdentityError.invalidCredentials
         }
         // Told apart from a wrong password, it would tell that the address is registered.
@@ -125,6 +126,7 @@ package struct SignIn: Sendable {
     private enum Failure: String {
         case userUnknown = "user_unknown"
         case passwordWrong = "password_wrong"
+        case passwordOver = "one_time_password_over"
         case accountDisabled = "account_disabled"
         case emailUnverified = "email_unverified"
     }

@@ -100,10 +100,12 @@ extension Account {
     init(row: PostgresRow) throws {
         let (tenant, changedAt) = (try Tenant(row: row), try row.decode(Date.self, "changed_at"))
         let isExpired = tenant.passwordPolicy.isExpired(changedAt: changedAt, now: Date())
+        let isForOneLogin = try row.decode(Bool.self, "must_change")
         self.init(
             user: try User(row: row), passwordHash: try row.decode(String.self, "hash"),
-            mustChangePassword: try row.decode(Bool.self, "must_change") || isExpired, passwordChangedAt: changedAt,
-            tenant: tenant, secondFactors: try row.decode([String].self, "second_factors"),
+            mustChangePassword: isForOneLogin || isExpired, passwordChangedAt: changedAt,
+            passwordExpiresAt: isForOneLogin ? try row.decode(Date?.self, "expires_at") : nil, tenant: tenant,
+            secondFactors: try row.decode([String].self, "second_factors"),
             mfaPolicy: try MFAPolicy(row: row))
     }
 }

@@ -33,7 +33,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
     package static func lookUp(_ identifier: Identifier, tenantID: UUID) -> SQL {
         """
         SELECT \(IdentityRows.tenantColumns), u.id IS NOT NULL AS is_found, \(IdentityRows.userColumns), p.hash,
-            p.must_change, p.changed_at, \(secondFactorColumns)
+            p.must_change, p.changed_at, p.expires_at, \(secondFactorColumns)
         FROM tenants t LEFT JOIN mfa_policies f ON f.tenant_id = t.id
         LEFT JOIN (users u JOIN passwords p ON p.user_id = u.id
                 JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id)
@@ -52,7 +52,7 @@ package struct PostgresIdentityRepository: IdentityRepository {
     package static func account(_ userID: UUID, tenantID: UUID) -> SQL {
         """
         SELECT \(IdentityRows.tenantColumns), \(IdentityRows.userColumns), p.hash, p.must_change, p.changed_at,
-            \(secondFactorColumns)
+            p.expires_at, \(secondFactorColumns)
         FROM memberships m JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id
             JOIN passwords p ON p.user_id = u.id
         LEFT JOIN mfa_policies f ON f.tenant_id = t.id
@@ -122,7 +122,8 @@ package struct PostgresIdentityRepository: IdentityRepository {
         let sql: SQL =
             """
             WITH changed AS (
-                UPDATE passwords SET hash = \(newHash), must_change = false, changed_at = clock_timestamp()
+                UPDATE passwords SET hash = \(newHash), must_change = false, expires_at = NULL,
+                    changed_at = clock_timestamp()
                 WHERE user_id = \(userID) AND tenant_id = \(tenantID) AND hash = \(seenHash)
                 RETURNING changed_at
             ), recorded AS (\(SQL.outboxInsert(event, from: "changed", at: "changed_at")))
@@ -196,8 +197,9 @@ extension PostgresIdentityRepository {
                 SELECT u.id, u.tenant_id, \(user.membership.rawValue)::text, u.created_at FROM u
                 RETURNING user_id, tenant_id, status
             ), password AS (
-                INSERT INTO passwords (user_id, tenant_id, hash, must_change)
-                SELECT u.id, u.tenant_id, \(user.passwordHash)::text, \(user.mustChangePassword) FROM u
+                INSERT INTO passwords (user_id, tenant_id, hash, must_change, expires_at)
+                SELECT u.id, u.tenant_id, \(user.passwordHash)::text, \(user.mustChangePassword),
+                    \(user.passwordExpiresAt)::timestamptz FROM u
             ), granted AS (
                 SELECT unnest(\(user.roles)) AS role UNION SELECT unnest(i.roles) FROM i
             ), held AS (

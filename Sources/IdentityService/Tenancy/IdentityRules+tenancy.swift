@@ -17,7 +17,7 @@ struct TenancyRules {
     init(
         database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void,
         repository: any IdentityRepository, accounts: CachedAccounts, hasher: any PasswordHashing,
-        choice: PasswordChoice,
+        choice: PasswordChoice, oneTime: OneTimePassword,
         sessions: any SessionOpening,
         tokens: any AccessTokenMinting, logger: Logger
     ) {
@@ -27,8 +27,9 @@ struct TenancyRules {
         users = UserAdministration(
             repository: repository, accounts: accounts,
             directory: PostgresUserDirectory(database: database, wakeRelay: wakeRelay),
-            memberships: memberships, roles: stored, hasher: hasher)
-        creation = UserCreation(repository: repository, roles: stored, hasher: hasher, choice: choice)
+            memberships: memberships, roles: stored, hasher: hasher, oneTime: oneTime)
+        creation = UserCreation(
+            repository: repository, roles: stored, hasher: hasher, choice: choice, oneTime: oneTime)
         roles = RoleAdministration(roles: stored, cache: cache, accounts: accounts)
         let storedTenants = PostgresTenantRepository(database: database, wakeRelay: wakeRelay)
         tenants = TenantAdministration(tenants: storedTenants)
