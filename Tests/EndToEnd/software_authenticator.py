@@ -175,7 +175,7 @@ class SoftwareAuthenticator:
                 "clientDataJSON": websafe_encode(bytes(client_data)),
                 "authenticatorData": websafe_encode(bytes(data)),
                 "signature": websafe_encode(signature),
-                "userHandle": websafe_encode(parts["user_handle"]),
+                "userHandle": parts["user_handle"] and websafe_encode(parts["user_handle"]),
             },
             "clientExtensionResults": {},
         }

@@ -121,6 +121,7 @@ def test_a_registration_is_for_one_use_and_its_user(user, make_account):
         {"challenge": bytes(32)},
         {"signature": lambda signature: signature[:-1] + bytes([signature[-1] ^ 1])},
         {"user_handle": bytes(16)},
+        {"user_handle": None},
     ],
     ids=lambda change: "-".join(f"{name}" for name in change),
 )

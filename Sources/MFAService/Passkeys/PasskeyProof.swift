@@ -50,9 +50,10 @@ package struct PasskeyProof: Sendable {
         guard let passkey = try await find(request.credential, tenantID: request.tenantID, scope: scope) else {
             throw MFAError.codeInvalid
         }
-        // What the authenticator says whom it is for must be who registered it (section 7.2, step 6).
+        // Nobody was named before, so the authenticator must say whom it is for, and that must be who registered it (WebAuthn
+        // level 2, section 7.2, step 6).
         let handle = request.credential.response.userHandle.flatMap(Base64URLText.bytes)
-        guard handle == nil || handle == passkey.userID.bytes else { throw MFAError.codeInvalid }
+        guard handle == passkey.userID.bytes else { throw MFAError.codeInvalid }
         let claim = try await repository.claimAttempt(
             challengeID, userID: passkey.userID, tenantID: request.tenantID, guessable: false, now: now(),
             deadline: scope.deadline.forStatement)
