@@ -54,6 +54,14 @@ def test_an_address_moves_with_a_code_to_the_new_one_and_a_notice_to_the_old_one
     account.login()
 
 
+def test_an_address_that_an_administrator_replaces_gets_a_last_mail(suite, http, administrator):
+    tenant, owner = make_tenant(administrator)
+    ann = Person(http, tenant["id"])
+    changed = owner.put(f"/admin/users/{ann.id}", json={"email": f"new-{secrets.token_hex(6)}@example.org"})
+    assert changed.status_code == 200, changed.text
+    assert "was changed" in mail(suite, ann.email, "e-mail address was changed")["text"]
+
+
 def test_data_is_given_out_by_every_service(suite, http, make_account):
     account = make_account()
     headers = fresh(http, account, account.login()["access_token"])

@@ -208,6 +208,27 @@ extension CodeContract {
         #expect(room.mailbox.mails.count == 2 && room.mailbox.mails.last?.recipient == "ann@example.org")
     }
 
+    @Test("An address that an administrator replaces is told, once, and no other is", arguments: IdentityStore.allCases)
+    func replacedByAdministrator(store: IdentityStore) async throws {
+        let room = try await Room(store)
+        let user = try await room.register()
+        let world = TenancyWorld(room.tenancy)
+        let admin = try await world.person("root", roles: ["owner"])
+        func change(_ email: String?, name: String? = nil) async throws -> [DomainEvent] {
+            let changes = UserChanges(email: try email.map(Identifier.email), name: name)
+            _ = try await world.users.update(user.id, changes, by: admin, origin: makeOrigin())
+            return try await room.events().filter { $0.type == .emailChanged }
+        }
+        #expect(try await change(nil, name: "Ann").isEmpty)
+        #expect(try await change("ANN@example.org").isEmpty, "the same address, written otherwise")
+        let told = try await change("new@example.org", name: "Anna")
+        #expect(told.count == 1)
+        for _ in 0..<2 { try await room.notifications.handle(try #require(told.first)) }
+        #expect(room.mailbox.mails.count == 1)
+        let mail = try #require(room.mailbox.mails.last)
+        #expect(mail.recipient.lowercased() == "ann@example.org" && mail.subject.contains("was changed"))
+    }
+
     @Test("A reset code that went to an address which the user has left is void", arguments: IdentityStore.allCases)
     func leftAddress(store: IdentityStore) async throws {
         let room = try await Room(store)
@@ -264,6 +285,7 @@ extension CodeContract {
 private struct Room: Sendable {
     let repository: any IdentityRepository
     let codes: any CodeRepository
+    let tenancy: Tenancy
     let events: @Sendable () async throws -> [DomainEvent]
     let reset: PasswordReset
     let verification: EmailVerification
@@ -275,6 +297,7 @@ private struct Room: Sendable {
         let made = try await store.makeWithCodes()
         repository = made.users
         codes = made.codes
+        tenancy = made.tenancy
         let oneTime = OneTimeCodes(pepper: Secret("a pepper of thirty-two bytes or so"))
         let logger = Logger(label: "test")
         let accounts = CachedAccounts(made.users, cache: nil)

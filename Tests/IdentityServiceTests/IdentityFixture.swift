@@ -19,14 +19,14 @@ enum IdentityStore: String, CaseIterable, Sendable {
     /// A store, its codes, and what its outbox holds.
     func makeWithCodes() async throws -> (
         users: Users, codes: any CodeRepository & EmailChangeRepository,
-        events: @Sendable () async throws -> [DomainEvent]
+        events: @Sendable () async throws -> [DomainEvent], tenancy: Tenancy
     ) {
         switch self {
         case .memory:
             let users = InMemoryIdentityRepository()
-            return (users, InMemoryCodeRepository(users: users), { await users.events })
+            return (users, InMemoryCodeRepository(users: users), { await users.events }, Self.tenancy(of: users))
         case .postgres:
-            let client = try await Self.makePostgres().0
+            let (client, tenancy) = try await Self.makePostgres()
             let events: @Sendable () async throws -> [DomainEvent] = {
                 let sql: SQL =
                     "SELECT id, type, subject, tenant_id, occurred_at, data::text AS data FROM outbox ORDER BY ordinal"
@@ -40,19 +40,22 @@ enum IdentityStore: String, CaseIterable, Sendable {
                         json: try row.decode(String.self, "data"))
                 }
             }
-            return (PostgresIdentityRepository(database: client), PostgresCodeRepository(database: client), events)
+            return (
+                PostgresIdentityRepository(database: client), PostgresCodeRepository(database: client), events, tenancy
+            )
         }
     }
 
     func makeTenancy() async throws -> Tenancy {
         switch self {
-        case .memory:
-            let store = InMemoryIdentityRepository()
-            return Tenancy(
-                repository: store, tenants: store, invitations: store, memberships: store, roles: store,
-                directory: store)
+        case .memory: return Self.tenancy(of: InMemoryIdentityRepository())
         case .postgres: return try await Self.makePostgres().1
         }
+    }
+
+    private static func tenancy(of store: InMemoryIdentityRepository) -> Tenancy {
+        Tenancy(
+            repository: store, tenants: store, invitations: store, memberships: store, roles: store, directory: store)
     }
 
     static func makePostgres() async throws -> (PostgresClient, Tenancy) {

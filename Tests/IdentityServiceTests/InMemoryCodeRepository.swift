@@ -156,7 +156,10 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
         return true
     }
 
-    func replacedEmail(_ changeID: UUID, deadline: Deadline) -> String? { changes[changeID]?.old }
+    func replacedEmail(_ changeID: UUID, deadline: Deadline) async -> String? {
+        if let change = changes[changeID] { return change.old }
+        return await users.replacedEmails[changeID]
+    }
 
     private func isLive(_ kept: Kept) -> Bool { !kept.isUsed && kept.expiresAt > Date() }
 }

@@ -13,7 +13,8 @@ extension InMemoryIdentityRepository: UserDirectory {
     }
 
     func update(
-        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, deadline: Deadline
+        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, moved: DomainEvent,
+        deadline: Deadline
     ) throws -> User? {
         guard accounts[userID]?.user.tenantID == tenantID else { return nil }
         for identifier in [changes.email, changes.username, changes.phone].compactMap({ $0 }) {
@@ -23,11 +24,16 @@ extension InMemoryIdentityRepository: UserDirectory {
             }
             guard !isTaken else { throw IdentityError.alreadyRegistered(identifier.kind) }
         }
+        let old = accounts[userID]?.user.email
         if let email = changes.email { accounts[userID]?.user.email = email.text }
         if let username = changes.username { accounts[userID]?.user.username = username.text }
         if let phone = changes.phone { accounts[userID]?.user.phone = phone.text }
         if let name = changes.name { accounts[userID]?.user.name = name }
         events.append(event)
+        if let old, let email = changes.email, email.key != Identifier.guess(old).key {
+            replacedEmails[event.id] = old
+            events.append(moved)
+        }
         return accounts[userID]?.user
     }
 

@@ -18,6 +18,8 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     var guests: [Membership] = []
     private var keys: [IdentifierKind: [String: UUID]] = [:]
     var events: [DomainEvent] = []
+    /// By the change that replaced them, where an administrator made it.
+    var replacedEmails: [UUID: String] = [:]
     let now: Date
     private var secondFactors: [UUID: SecondFactorState] = [:]
     private var lastReport: Int64 = 0

@@ -39,11 +39,15 @@ package struct PostgresUserDirectory: UserDirectory {
     }
 
     package func update(
-        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, deadline: Deadline
+        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, moved: DomainEvent,
+        deadline: Deadline
     ) async throws -> User? {
         let sql: SQL =
             """
-            WITH u AS (
+            WITH before AS (
+                SELECT id, tenant_id, email FROM users
+                WHERE id = \(userID) AND tenant_id = \(tenantID) AND email_key <> \(changes.email?.key)::text
+            ), u AS (
                 UPDATE users SET name = coalesce(\(changes.name), name),
                     email_verified_at = CASE WHEN \(changes.email?.key)::text IS DISTINCT FROM email_key
                         AND \(changes.email?.key)::text IS NOT NULL THEN NULL ELSE email_verified_at END,
@@ -56,7 +60,11 @@ package struct PostgresUserDirectory: UserDirectory {
                     phone = coalesce(\(changes.phone?.text), phone),
                     phone_key = coalesce(\(changes.phone?.key), phone_key), updated_at = clock_timestamp()
                 WHERE id = \(userID) AND tenant_id = \(tenantID) AND status <> 'deleted' RETURNING *
-            ), recorded AS (\(SQL.outboxInsert(event, from: "u")))
+            ), recorded AS (\(SQL.outboxInsert(event, from: "u"))), kept AS (
+                INSERT INTO email_changes (id, user_id, tenant_id, email, email_key, old_email)
+                SELECT \(event.id), before.id, before.tenant_id, u.email, u.email_key, before.email
+                FROM before JOIN u ON u.id = before.id RETURNING id
+            ), told AS (\(SQL.outboxInsert(moved, from: "kept")))
             SELECT \(IdentityRows.userColumns) FROM u JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id
             """
         let row = try await IdentityRows.naming {

@@ -43,7 +43,8 @@ package struct UserAdministration: Sendable {
         return account.user
     }
 
-    /// Changes names of an account of this tenant.
+    /// Changes names of an account of this tenant. Where it is the e-mail address, the one before is told: it may be the only
+    /// word that its owner gets of an account that is taken over.
     /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/beyondAuthority``, ``IdentityError/invalid(_:)``,
     ///   ``IdentityError/alreadyRegistered(_:)``
     package func update(
@@ -61,9 +62,12 @@ package struct UserAdministration: Sendable {
         let event = try origin.event(
             .userUpdated, user: id, tenantID: identity.tenantID, actor: identity.subject, session: identity.sessionID,
             details: details)
+        let moved = try origin.event(
+            .emailChanged, user: id, tenantID: identity.tenantID, actor: identity.subject, session: identity.sessionID,
+            details: ["change": event.id.text])
         let updated = try await accounts.changing(id, tenantID: identity.tenantID) {
             try await directory.update(
-                id, tenantID: identity.tenantID, changes: changes, event: event,
+                id, tenantID: identity.tenantID, changes: changes, event: event, moved: moved,
                 deadline: origin.scope.deadline.forStatement)
         }
         guard let updated else { throw IdentityError.userUnknown }

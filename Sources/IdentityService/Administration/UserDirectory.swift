@@ -59,10 +59,13 @@ package protocol UserDirectory: Sendable {
         tenantID: UUID, filter: UserFilter, offset: Int, limit: Int, deadline: Deadline
     ) async throws -> (users: [User], total: Int)
 
+    /// - Parameter moved: of type `emailChanged`, written besides where an e-mail address gives way to another. The one before
+    ///   is kept for a last mail, as a change that has the id of `event`.
     /// - Returns: the user as it is now; `nil` when the account is not of this tenant.
     /// - Throws: ``IdentityError/alreadyRegistered(_:)``
     func update(
-        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, deadline: Deadline
+        _ userID: UUID, tenantID: UUID, changes: UserChanges, event: DomainEvent, moved: DomainEvent,
+        deadline: Deadline
     ) async throws -> User?
 
     /// - Returns: the user as it is now; `nil` when the account is not of this tenant, or has that status already.
