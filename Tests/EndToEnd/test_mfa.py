@@ -295,6 +295,7 @@ def test_where_a_second_factor_is_required_one_is_set_up_first_and_nothing_else_
     assert data["requires_mfa_setup"] is True and "refresh_token" not in data
     token = data["access_token"]
     assert claims(token)["roles"] == [] and claims(token)["scope"] == "mfa:setup"
+    assert jwt.get_unverified_header(token)["typ"] == "confined+jwt", "nobody elsewhere takes it for an access token"
     for path in ("/identity/api/v1/auth/me", "/session/api/v1/sessions", "/audit/api/v1/auth/me/audit-logs"):
         refused = user.http.get(path, headers=user.bearer(token))
         assert refused.status_code == 403 and refused.json()["error"] == "mfa_setup_required", path

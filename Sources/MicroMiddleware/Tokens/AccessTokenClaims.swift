@@ -58,6 +58,9 @@ package struct AccessTokenClaims: Sendable, Hashable {
     }
 
     /// What the token's roles allow, inside its tenant.
+    /// Whether the token is good for one thing alone, and carries no role.
+    package var isConfined: Bool { mustChangePassword || scope != nil }
+
     package var granted: GrantedPermissions { GrantedPermissions(roles: roles, extra: permissions) }
 }
 

@@ -1,13 +1,17 @@
 package import Foundation
 import Synchronization
 
-/// Issues access tokens: JWTs of type `at+jwt` (RFC 9068) under the ring's active access key.
+/// Issues access tokens: JWTs of type `at+jwt` (RFC 9068) under the ring's active access key; confined ones of another type.
 ///
 /// The signature is swift-crypto's directly: jwt-kit signs through an actor, so that issuing would suspend, and it
 /// encodes the header anew for each token.
 package struct TokenIssuer: Sendable {
     /// The `typ` of an access token.
     package static let type = "at+jwt"
+    /// The `typ` of a token that is good for one thing alone, to choose a password or to set a second factor up
+    /// (``AccessTokenClaims/isConfined``). A service that takes access tokens must not take it for one: a password alone bought
+    /// it.
+    package static let confinedType = "confined+jwt"
 
     private let ring: KeyRing
     private let issuer: String
@@ -55,7 +59,7 @@ package struct TokenIssuer: Sendable {
     /// Signs claims as they are, under the active key.
     package func sign(_ claims: AccessTokenClaims) throws -> String {
         guard let key = ring.snapshot.signingKey(for: .access) else { throw KeyRingError.noActiveKey(.access) }
-        return try CompactToken.sign(claims, type: Self.type, key: key)
+        return try CompactToken.sign(claims, type: claims.isConfined ? Self.confinedType : Self.type, key: key)
     }
 
     /// How long a token is valid, in whole seconds: the `expires_in` of an answer.

@@ -3,8 +3,8 @@ package import Foundation
 /// Verifies access tokens offline, without suspending: strict form, a known key, the right issuer and audience, the
 /// time, and what has been revoked.
 ///
-/// Refused on principle (RFC 8725): an algorithm that is not the key's, a type that is not `at+jwt`, a key that the token
-/// brings or points to, a header member that changes what is signed, a second spelling of the same bytes.
+/// Refused on principle (RFC 8725): an algorithm that is not the key's, a type that is not `at+jwt` or, of a
+/// confined token, `confined+jwt`, a key that the token brings or points to, a header member that changes what is signed, a second spelling of the same bytes.
 package final class TokenVerifier: Sendable {
     private let ring: KeyRing
     private let expectation: ClaimsExpectation
@@ -89,9 +89,11 @@ package final class TokenVerifier: Sendable {
         _ token: UnsafeBufferPointer<UInt8>, ring: KeyRing.Snapshot, now: Date
     ) throws(TokenError) -> VerifiedTokenCache.Entry {
         let parts = try CompactToken.Parts(token)
-        let key = try CompactToken.accessKey(for: parts, ring: ring, now: now)
+        let (key, isTypedConfined) = try CompactToken.accessKey(for: parts, ring: ring, now: now)
         try CompactToken.checkSignature(of: parts, under: key)
         let claims = try AccessTokenClaims(encoded: parts.claims, expecting: expectation)
+        // The version before typed confined tokens as it did others; what they reach is for their claims to say.
+        guard claims.isConfined || !isTypedConfined else { throw .typeRefused }
         guard now < claims.expiresAt.addingTimeInterval(leeway) else { throw .expired }
         guard claims.issuedAt <= now.addingTimeInterval(leeway) else { throw .notYetValid }
         guard revocations?.contains(claims) != true else { throw .revoked }
@@ -102,17 +104,23 @@ package final class TokenVerifier: Sendable {
 }
 
 extension CompactToken {
-    /// The key under which an access token must be signed, by its header.
-    static func accessKey(for parts: Parts, ring: KeyRing.Snapshot, now: Date) throws(TokenError) -> RingKey {
+    /// The key under which an access token must be signed, by its header, and whether that says that the token is confined.
+    static func accessKey(
+        for parts: Parts, ring: KeyRing.Snapshot, now: Date
+    ) throws(TokenError) -> (key: RingKey, isConfined: Bool) {
         // Our issuer's header is always the same bytes for a key, and is recognised so. Others are read.
         let key: RingKey
+        var isConfined = false
         if let known = ring.key(forAccessTokenHeader: parts.header) {
             key = known
         } else {
-            key = try TokenHeader(parts.header).key(in: ring, for: .access, type: TokenIssuer.type)
+            let header = try TokenHeader(parts.header)
+            isConfined = header.type == TokenIssuer.confinedType
+            key = try header.key(
+                in: ring, for: .access, type: isConfined ? TokenIssuer.confinedType : TokenIssuer.type)
         }
         guard key.verifies(at: now) else { throw .retiredKey }
-        return key
+        return (key, isConfined)
     }
 
     static func checkSignature(of parts: Parts, under key: RingKey) throws(TokenError) {

@@ -139,6 +139,24 @@ struct TokenAttackTests {
         #expect(forge.refusal(of: try forge.forge(header: #"{"alg":"ES256","kid":"k1"}"#)) == .typeRefused)
     }
 
+    @Test(
+        "A token that is good for one thing alone is of another type, and no other token is of that",
+        arguments: [(nil, true), ("mfa:setup", false)] as [(String?, Bool)])
+    func confined(scope: String?, mustChangePassword: Bool) throws {
+        let token = try forge.issuer.issue(
+            subject: UUID(), tenantID: UUID(), roles: [], sessionID: UUID(), methods: ["pwd"], scope: scope,
+            mustChangePassword: mustChangePassword
+        ).token
+        let header = try #require(token.split(separator: ".").first.flatMap(TokenForge.decode))
+        #expect(String(decoding: header, as: UTF8.self).contains(#""typ":"confined+jwt""#))
+        #expect(try forge.verifier.verify(token).isConfined)
+        let confined = #"{"alg":"ES256","kid":"k1","typ":"confined+jwt"}"#
+        #expect(forge.refusal(of: try forge.forge(header: confined)) == .typeRefused)
+        // As the version before issued them.
+        let claims = forge.claims(mustChangePassword ? ["pwd_change": "true"] : ["scope": #""mfa:setup""#])
+        #expect(try forge.verifier.verify(try forge.forge(claims: claims)).isConfined)
+    }
+
     @Test("A member that appears twice is refused, in the header and in the claims, also under an escaped name")
     func duplicates() throws {
         let headers = [
