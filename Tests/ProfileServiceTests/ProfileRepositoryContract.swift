@@ -45,7 +45,7 @@ struct ProfileRepositoryContract {
         #expect(try await repository.profile(of: user, tenantID: tenant, deadline: soon)?.version == 1)
     }
 
-    @Test("shows and gives nothing to another tenant", arguments: ProfileStore.allCases)
+    @Test("shows nothing to another tenant, and keeps a guest's profile there apart", arguments: ProfileStore.allCases)
     func tenantsApart(store: ProfileStore) async throws {
         let repository = try await store.make()
         let written = try await change(in: repository) { $0.fields[.nickname] = .text("Ann") }
@@ -53,10 +53,33 @@ struct ProfileRepositoryContract {
         #expect(try await repository.profile(of: user, tenantID: other, deadline: soon) == nil)
         #expect(
             try await repository.search("", tenantID: other, offset: 0, limit: 9, deadline: soon).profiles.isEmpty)
-        await #expect(throws: ProfileError.unknown) {
-            _ = try await change(in: repository, tenant: other) { $0.erase() }
-        }
+        let guest = try await change(in: repository, tenant: other) { $0.fields[.nickname] = .text("Guest") }
+        #expect(guest.version == 1 && guest.tenantID == other)
+        #expect(try await repository.profile(of: user, tenantID: other, deadline: soon) == guest)
+        let found = try await repository.search("guest", tenantID: other, offset: 0, limit: 9, deadline: soon)
+        #expect(found.profiles == [guest])
         #expect(try await repository.profile(of: user, tenantID: tenant, deadline: soon) == written)
+    }
+
+    @Test("keeps a picture for each tenant of a guest", arguments: ProfileStore.allCases)
+    func avatarsApart(store: ProfileStore) async throws {
+        let repository = try await store.make()
+        let host = UUID.v7()
+        for (tenant, byte) in [(tenant, UInt8(1)), (host, 2), (host, 3)] {
+            let event = try DomainEvent(
+                type: .avatarChanged, subject: user.text, tenantID: tenant, data: EventDetail())
+            let avatar = Avatar(contentType: "image/png", width: 1, height: 1, bytes: [byte])
+            _ = try await repository.setAvatar(
+                avatar, of: user, tenantID: tenant, expected: nil, event: event, deadline: soon)
+        }
+        func bytes(in tenant: UUID) async throws -> [UInt8]? {
+            try await repository.avatar(of: user, tenantID: tenant, deadline: soon)?.avatar.bytes
+        }
+        #expect(try await bytes(in: tenant) == [1])
+        #expect(try await bytes(in: host) == [3])
+        _ = try await change(in: repository, tenant: host) { $0.erase() }
+        #expect(try await bytes(in: tenant) == [1])
+        #expect(try await bytes(in: host) == nil)
     }
 
     @Test("finds names in any case, and takes no character for a pattern", arguments: ProfileStore.allCases)

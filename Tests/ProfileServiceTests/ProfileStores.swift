@@ -27,35 +27,39 @@ enum ProfileStore: String, CaseIterable, Sendable {
 
 /// Profiles in memory, by the same rules.
 actor InMemoryProfileRepository: ProfileRepository {
-    private var profiles: [UUID: Profile] = [:]
-    private var avatars: [UUID: Avatar] = [:]
+    private struct Key: Hashable {
+        let user: UUID
+        let tenant: UUID
+    }
+
+    private var profiles: [Key: Profile] = [:]
+    private var avatars: [Key: Avatar] = [:]
     private var schemas: [UUID: CustomFieldSchema] = [:]
 
     func profile(of userID: UUID, tenantID: UUID, deadline: Deadline) -> Profile? {
-        profiles[userID].flatMap { $0.tenantID == tenantID ? $0 : nil }
+        profiles[Key(user: userID, tenant: tenantID)]
     }
 
     func change(
         _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
         _ change: @Sendable (inout Profile) throws -> Void
     ) throws -> Profile {
-        var profile = profiles[userID] ?? Profile(userID: userID, tenantID: tenantID)
-        guard profile.tenantID == tenantID else { throw ProfileError.unknown }
+        let key = Key(user: userID, tenant: tenantID)
+        var profile = profiles[key] ?? Profile(userID: userID, tenantID: tenantID)
         guard expected == nil || expected == profile.version else { throw ProfileError.stale }
         let address = profile.fields[.avatarURL]
         try change(&profile)
         profile.version += 1
-        profiles[userID] = profile
-        if let address, profile.fields[.avatarURL] != address { avatars[userID] = nil }
+        profiles[key] = profile
+        if let address, profile.fields[.avatarURL] != address { avatars[key] = nil }
         return profile
     }
 
     func avatar(
         of userID: UUID, tenantID: UUID, deadline: Deadline
     ) -> (avatar: Avatar, visibility: Visibility)? {
-        guard let avatar = avatars[userID], let profile = profiles[userID], profile.tenantID == tenantID else {
-            return nil
-        }
+        let key = Key(user: userID, tenant: tenantID)
+        guard let avatar = avatars[key], let profile = profiles[key] else { return nil }
         return (avatar, profile.visibility(of: .avatarURL))
     }
 
@@ -67,7 +71,7 @@ actor InMemoryProfileRepository: ProfileRepository {
         ) {
             $0.fields[.avatarURL] = avatar.map { .text($0.address(of: userID)) }
         }
-        avatars[userID] = avatar
+        avatars[Key(user: userID, tenant: tenantID)] = avatar
         return profile
     }
 

@@ -42,7 +42,7 @@ extension PostgresProfileRepository {
                 INSERT INTO avatars (user_id, tenant_id, content_type, width, height, content)
                 VALUES (\(userID), \(tenantID), \(avatar.contentType), \(avatar.width), \(avatar.height),
                     \(Data(avatar.bytes)))
-                ON CONFLICT (user_id) DO UPDATE SET content_type = excluded.content_type, width = excluded.width,
+                ON CONFLICT (user_id, tenant_id) DO UPDATE SET content_type = excluded.content_type, width = excluded.width,
                     height = excluded.height, content = excluded.content, changed_at = now()
                 """)
         }

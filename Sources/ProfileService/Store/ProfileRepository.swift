@@ -2,7 +2,7 @@ package import ConnectionKit
 package import Contracts
 package import Foundation
 
-/// Where profiles are kept.
+/// Where profiles are kept: one of each user in each tenant that they work in, apart from those of the others.
 package protocol ProfileRepository: Sendable {
     /// The profile, or nil where nothing was ever written for this user of this tenant.
     func profile(of userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Profile?
@@ -13,8 +13,7 @@ package protocol ProfileRepository: Sendable {
     ///   - event: written with the change.
     ///   - change: may throw, and then nothing is changed.
     /// - Returns: The profile as changed, its version one higher.
-    /// - Throws: ``ProfileError/stale`` when the version is another, ``ProfileError/unknown`` when the user id belongs to
-    ///   another tenant.
+    /// - Throws: ``ProfileError/stale`` when the version is another.
     func change(
         _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
         _ change: @Sendable (inout Profile) throws -> Void
