@@ -1,20 +1,20 @@
 import Contracts
 import Foundation
-import MicroMiddleware
+package import MicroMiddleware
 import Postgres
 
 extension PersonalData {
-    /// The profile service's: the profile.
-    static let profile = PersonalData(
+    /// The profile service's: a profile in each tenant.
+    package static let profile = PersonalData(
         source: .profile,
-        erasure: { user, tenant in ["DELETE FROM profiles WHERE user_id = \(user) AND tenant_id = \(tenant)"] },
-        export: { user, tenant in
+        erasure: { user in ["DELETE FROM profiles WHERE user_id = \(user)"] },
+        export: { user, _ in
             [
                 Part(
-                    "profile",
+                    "profiles",
                     """
-                    SELECT row_to_json(p)::text AS json FROM profiles p
-                    WHERE p.user_id = \(user) AND p.tenant_id = \(tenant)
+                    SELECT coalesce(json_agg(row_to_json(p) ORDER BY p.created_at), '[]')::text AS json FROM profiles p
+                    WHERE p.user_id = \(user)
                     """)
             ]
         })

@@ -50,7 +50,7 @@ package func buildProfileService(
         .profile, database: database, outbox: events.outbox,
         broker: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),
         retries: try settings.value(.retryDelays), telemetry: telemetry,
-        around: { user, tenant, erase in try await profiles.erasing(user, tenantID: tenant, erase) })
+        around: { user, erase in try await profiles.erasing(user, erase) })
 
     let health = HealthRegistry()
     health.register("database") { try await database.ping(deadline: $0) }

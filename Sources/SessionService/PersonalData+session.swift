@@ -1,29 +1,29 @@
 import Contracts
 import Foundation
-import MicroMiddleware
+package import MicroMiddleware
 import Postgres
 
 extension PersonalData {
     /// The session service's: its sessions. Revocations stay until the tokens that they refuse have expired; they hold ids
     /// alone.
-    static let session = PersonalData(
+    package static let session = PersonalData(
         source: .session,
-        erasure: { user, tenant in
+        erasure: { user in
             [
-                "DELETE FROM sessions WHERE user_id = \(user) AND tenant_id = \(tenant)",
-                "DELETE FROM trusted_devices WHERE user_id = \(user) AND tenant_id = \(tenant)",
+                "DELETE FROM sessions WHERE user_id = \(user)",
+                "DELETE FROM trusted_devices WHERE user_id = \(user)",
                 "DELETE FROM seen_devices WHERE user_id = \(user)",
             ]
         },
-        export: { user, tenant in
+        export: { user, _ in
             [
                 Part(
                     "sessions",
                     """
                     SELECT coalesce(json_agg(row_to_json(s)), '[]')::text AS json FROM (
-                        SELECT id, device, user_agent, ip, created_at, rotated_at AS last_seen_at, auth_time, amr,
+                        SELECT id, tenant_id, device, user_agent, ip, created_at, rotated_at AS last_seen_at, auth_time, amr,
                             absolute_expires_at AS expires_at, revoked_at, revoked_reason
-                        FROM sessions WHERE user_id = \(user) AND tenant_id = \(tenant)
+                        FROM sessions WHERE user_id = \(user)
                         ORDER BY created_at DESC LIMIT 1000
                     ) s
                     """),
@@ -31,8 +31,8 @@ extension PersonalData {
                     "trusted_devices",
                     """
                     SELECT coalesce(json_agg(row_to_json(d)), '[]')::text AS json FROM (
-                        SELECT id, name, user_agent, ip, created_at, last_used_at, expires_at FROM trusted_devices
-                        WHERE user_id = \(user) AND tenant_id = \(tenant) ORDER BY created_at DESC LIMIT 1000
+                        SELECT id, tenant_id, name, user_agent, ip, created_at, last_used_at, expires_at FROM trusted_devices
+                        WHERE user_id = \(user) ORDER BY created_at DESC LIMIT 1000
                     ) d
                     """),
             ]

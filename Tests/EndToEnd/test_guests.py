@@ -1,8 +1,11 @@
 """What a user has, may do and leaves behind in a tenant that is not their own."""
 
+import psycopg
 import pytest
 
 from tenancy import Person, make_tenant
+from test_accounts import rows_about
+from waiting import until
 
 
 class Guest:
@@ -40,3 +43,37 @@ def test_a_guest_has_a_profile_in_each_tenant(guest):
     assert seen.json()["data"] == {"user_id": guest.id, "nickname": "Guest"}
     assert guest.there.delete(path, service="profile").status_code == 200
     assert guest.home.get(path, service="profile").json()["data"]["nickname"] == "Ann"
+
+
+def test_a_deleted_account_leaves_nothing_behind_where_it_was_a_guest(suite, http, guest):
+    for person, name in ((guest.home, "Ann"), (guest.there, "Guest")):
+        written = person.put(f"/profiles/{guest.id}", service="profile", json={"nickname": name})
+        assert written.status_code == 200, written.text
+        kept = person.post("/trusted-devices", service="session", json={"name": "laptop"})
+        assert kept.status_code == 201, kept.text
+    assert len({tenant for (tenant,) in rows_of(suite, "session", "sessions", guest.id)}) == 2
+    logs = "/auth/me/audit-logs"
+    until(lambda: guest.there.get(logs, service="audit").json().get("items"), seconds=15, saying="the trail there knows")
+
+    asked = guest.home.post("/auth/me/export-data")
+    assert asked.status_code == 202, asked.text
+    path = f"/auth/me/export-data/{asked.json()['data']['export_id']}"
+    until(lambda: guest.home.get(path).status_code == 200, seconds=30, saying="the export is ready")
+    services = guest.home.get(path).json()["services"]
+    both = {guest.home.tenant_id, guest.tenant["id"]}
+    for service, part in (
+        ("session", "sessions"), ("session", "trusted_devices"), ("profile", "profiles"), ("audit", "records"),
+    ):
+        assert {item["tenant_id"] for item in services[service][part]} == both, (service, part)
+
+    gone = guest.home.post("/auth/me/delete-account")
+    assert gone.status_code == 202, gone.text
+    path = f"/identity/api/v1/public/deletions/{gone.json()['data']['deletion_id']}"
+    until(lambda: http.get(path).json()["data"]["status"] == "complete", seconds=30, saying="all have erased")
+    until(lambda: not rows_about(suite, guest.id, guest.home.email), seconds=25, every=1, saying="nothing is left")
+
+
+def rows_of(suite, service, table, user_id):
+    """The tenants of a user's rows."""
+    with psycopg.connect(suite.env()[f"{service.upper()}_DATABASE_SUPERUSER_URL"]) as connection:
+        return connection.execute(f"SELECT tenant_id FROM {table} WHERE user_id = %s", (user_id,)).fetchall()

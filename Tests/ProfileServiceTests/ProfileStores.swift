@@ -40,6 +40,10 @@ actor InMemoryProfileRepository: ProfileRepository {
         profiles[Key(user: userID, tenant: tenantID)]
     }
 
+    func tenants(of userID: UUID, deadline: Deadline) -> [UUID] {
+        profiles.keys.filter { $0.user == userID }.map(\.tenant)
+    }
+
     func change(
         _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
         _ change: @Sendable (inout Profile) throws -> Void

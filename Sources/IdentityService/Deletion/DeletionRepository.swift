@@ -67,6 +67,9 @@ package protocol DeletionRepository: Sendable {
     /// One of the user's own that has not expired.
     func export(_ id: UUID, of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) async throws -> DataExport?
 
+    /// The tenants in which the user is or waits to be a guest, the newest 500.
+    func hosts(of userID: UUID, deadline: Deadline) async throws -> [UUID]
+
     /// What this service holds about the user, each part as the text of a JSON value.
     func personalData(of userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> [String: String]
 }

@@ -44,8 +44,10 @@ package struct PersonalDataEvents: Sendable {
         var parts = [
             "identity": try await repository.personalData(of: user, tenantID: event.tenantID, deadline: deadline)
         ]
+        let hosts = try await repository.hosts(of: user, deadline: deadline).map(\.text).joined(separator: ",")
+        let path =
+            "/api/v1/internal/users/\(user.text)/export?tenant_id=\(event.tenantID.text)&host_tenant_ids=\(hosts)"
         for (name, client) in services {
-            let path = "/api/v1/internal/users/\(user.text)/export?tenant_id=\(event.tenantID.text)"
             parts[name] = try await client.get(
                 path, as: ExportedParts.self, scope: RequestScope(deadline: deadline)
             ).parts

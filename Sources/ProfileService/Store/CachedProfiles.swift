@@ -27,9 +27,20 @@ package struct CachedProfiles: Sendable {
         }
     }
 
-    /// Erases a profile; nobody reads it afterwards.
-    package func erasing(_ userID: UUID, tenantID: UUID, _ erase: () async throws -> Void) async throws {
-        try await cache.changing(userID, in: tenantID, erase)
+    /// Erases a user's profiles; nobody reads one of them afterwards.
+    package func erasing(_ userID: UUID, _ erase: () async throws -> Void) async throws {
+        let tenants = try await repository.tenants(of: userID, deadline: .after(.seconds(10)))
+        try await changing(userID, in: tenants[...], erase)
+    }
+
+    /// One inside of the other, so that the change lies within the marks of all.
+    private func changing(
+        _ userID: UUID, in tenants: ArraySlice<UUID>, _ change: () async throws -> Void
+    ) async throws {
+        guard let tenantID = tenants.first else { return try await change() }
+        try await cache.changing(userID, in: tenantID) {
+            try await changing(userID, in: tenants.dropFirst(), change)
+        }
     }
 
     /// As ``ProfileRepository/change(_:tenantID:expected:event:deadline:_:)``; nobody reads the profile of before afterwards.

@@ -22,6 +22,12 @@ package struct PostgresProfileRepository: ProfileRepository {
         ).first.map(Profile.init(row:))
     }
 
+    /// For all tenants: it is erasure that asks.
+    package func tenants(of userID: UUID, deadline: Deadline) async throws -> [UUID] {
+        try await database.query("SELECT tenant_id FROM profiles WHERE user_id = \(userID)", deadline: deadline)
+            .column("tenant_id")
+    }
+
     package func change(
         _ userID: UUID, tenantID: UUID, expected: Int64?, event: DomainEvent, deadline: Deadline,
         _ change: @Sendable (inout Profile) throws -> Void

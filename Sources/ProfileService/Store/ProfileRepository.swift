@@ -7,6 +7,9 @@ package protocol ProfileRepository: Sendable {
     /// The profile, or nil where nothing was ever written for this user of this tenant.
     func profile(of userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Profile?
 
+    /// The tenants in which the user has a profile.
+    func tenants(of userID: UUID, deadline: Deadline) async throws -> [UUID]
+
     /// Changes a profile and records the event in one transaction. A profile that is not there begins empty.
     /// - Parameters:
     ///   - expected: the version that it must have; nil for any.
