@@ -33,12 +33,14 @@ package struct RequestOrigin: Sendable {
     /// An event about a user of this origin's making.
     func event(
         _ type: EventType, user: UUID, tenantID: UUID, actor: UUID?, session: UUID? = nil,
-        status: EventStatus = .success, message: String? = nil, details: [String: String]? = nil
+        status: EventStatus = .success, message: String? = nil, details: [String: String]? = nil,
+        personal: [String: String]? = nil
     ) throws -> DomainEvent {
         try DomainEvent(
             type: type, subject: user.text, tenantID: tenantID,
             data: EventDetail(
                 actorID: actor, actorType: actor == nil ? "anonymous" : "user", sessionID: session, ip: ip,
-                userAgent: userAgent, requestID: scope.requestID, status: status, message: message, details: details))
+                userAgent: userAgent, requestID: scope.requestID, status: status, message: message, details: details,
+                personal: personal))
     }
 }

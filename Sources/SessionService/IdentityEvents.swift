@@ -64,7 +64,9 @@ package struct IdentityEvents: Sendable {
         case .refreshDegraded:
             try await takeBack(detail, at: event.time.date, actor: actor, deadline: deadline)
         case .userUpdated:
-            let change = SnapshotChange(name: detail.details?["name"], username: detail.details?["username"])
+            // An identity service of before has them among the details.
+            let names = detail.personal ?? detail.details
+            let change = SnapshotChange(name: names?["name"], username: names?["username"])
             for tenant in try await tenants(of: user, and: event.tenantID, deadline: deadline) {
                 try await repository.updateSnapshots(of: user, tenantID: tenant, change: change, deadline: deadline)
             }

@@ -30,6 +30,24 @@ struct AuditStoreTests {
         #expect(try await fixture.query("SELECT FROM audit_stream_ahead").isEmpty)
     }
 
+    @Test("What somebody is called is not stored, and chain and stream are whole", .timeLimit(.minutes(2)))
+    func withoutPersonal() async throws {
+        let fixture = try await AuditFixture.make()
+        let told = EventDetail(
+            actorID: .v7(), status: .success, details: ["fields": "name"], personal: ["name": "Ann \"/\" Lee"])
+        try await fixture.store(makeStream(3, data: told))
+        #expect(try await fixture.verify().fault == nil)
+        #expect(try await fixture.store.progress(of: .identity, deadline: .after(.seconds(5))).completeTo == 3)
+        let rows = try await fixture.query("SELECT row_to_json(r)::text AS record, metadata::text FROM audit_records r")
+        #expect(rows.count == 3)
+        for row in rows {
+            #expect(try !row.decode(String.self, "record").contains("Lee"))
+            let kept = try JSONDecoder().decode(
+                EventDetail.self, from: Data(try row.decode(String.self, "metadata").utf8))
+            #expect(kept.personal == nil && kept.details == ["fields": "name"] && kept.actorID == told.actorID)
+        }
+    }
+
     @Test("Two processes that take in the same events at once store each of them once", .timeLimit(.minutes(2)))
     func twoWriters() async throws {
         let fixture = try await AuditFixture.make()

@@ -362,6 +362,7 @@ final class Mailbox: MailTransport {
 private struct NoDeletions: DeletionRepository {
     func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Deletion? { nil }
     func finishDeletion(of userID: UUID, tenantID: UUID, eventID: UUID, deadline: Deadline) {}
+    func hosts(of userID: UUID, deadline: Deadline) -> [UUID] { [] }
     func recordErasure(
         of userID: UUID, tenantID: UUID, by service: String, completion: DomainEvent, deadline: Deadline
     ) {}

@@ -155,5 +155,9 @@ struct MembershipContract {
         let changed = try await world.users.update(
             bert.id, UserChanges(email: try Identifier.email("bert@example.org")), by: owner, origin: makeOrigin())
         #expect(changed.email == "bert@example.org" && changed.username == "bert")
+        if let memory = world.store.repository as? InMemoryIdentityRepository {
+            let data = try #require(await memory.events.last).data
+            #expect(data.contains(#""fields":"email""#) && !data.contains("bert"))
+        }
     }
 }

@@ -55,6 +55,20 @@ struct PasswordChangeTests {
         #expect(renamed.username == "anna")
     }
 
+    @Test("What somebody is called stands in events where the trail leaves it out, and nowhere else")
+    func namesApart() async throws {
+        let user = try await register()
+        _ = try await AccountSettings(repository: repository).update(
+            claims(of: user), name: "Ann Lee", username: "anna", origin: makeOrigin())
+        let event = try #require(await repository.events.last)
+        #expect(event.type == .userUpdated && event.data.contains(#""fields":"name,username""#))
+        var detail = try JSONDecoder().decode(EventDetail.self, from: Data(event.data.utf8))
+        #expect(detail.personal == ["name": "Ann Lee", "username": "anna"])
+        detail.personal = nil
+        let rest = String(decoding: try JSONEncoder().encode(detail), as: UTF8.self)
+        #expect(!rest.contains("Ann Lee") && !rest.contains("anna"))
+    }
+
     private func change(_ identity: AccessTokenClaims, from current: String) async throws -> MintedAccessToken {
         try await PasswordChange(
             repository: repository, hasher: CountingHasher(), sessions: FakeSessions(), tokens: FakeTokens(),

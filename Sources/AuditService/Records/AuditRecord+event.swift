@@ -5,7 +5,7 @@ extension AuditRecord {
     /// The record of an event, not yet in a chain.
     ///
     /// What the event says of who and where is taken where it is there and well-formed; nothing about an event's data
-    /// can make it unrecordable, since all of it stays in `metadata`.
+    /// can make it unrecordable, since all of it stays in `metadata`: but for what somebody is called, which is left out.
     package init(_ published: CloudEvent, recordedAt: EventTime) {
         let event = published.event
         let detail = ReadDetail(event.data)
@@ -29,12 +29,24 @@ extension AuditRecord {
         ip = detail.text("ip", atMost: 64)
         userAgent = detail.text("user_agent", atMost: 512)
         requestID = detail.text("request_id", atMost: 128)
-        metadata = event.data
+        metadata = Self.withoutPersonal(event.data)
         source = published.source
         sourcePosition = published.position
         sourceHash = published.hash
         self.recordedAt = recordedAt
         link = nil
+    }
+
+    /// The data without its member `personal`: the trail cannot forget, so it does not learn it. Everything else is left as it was
+    /// published, to the letter where there is no such member.
+    private static func withoutPersonal(_ json: String) -> String {
+        guard json.contains(#""personal""#),
+            var members = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any],
+            members.removeValue(forKey: "personal") != nil,
+            let rest = try? JSONSerialization.data(
+                withJSONObject: members, options: [.sortedKeys, .withoutEscapingSlashes])
+        else { return json }
+        return String(decoding: rest, as: UTF8.self)
     }
 
     /// What the subject of an event is, by the event's type.

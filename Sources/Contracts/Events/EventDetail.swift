@@ -8,7 +8,8 @@ package enum EventStatus: String, Sendable, Hashable, Codable {
 /// The `data` that most events carry: who did it, from where, with what outcome.
 ///
 /// Audit lifts these members into columns of its record; everything else in `data` stays readable there as metadata.
-/// No secret ever: no password, hash, code or token, and no full e-mail address where an id serves.
+/// No secret ever: no password, hash, code or token. What a person is called stands in ``personal`` alone, which the trail leaves
+/// out since it outlives the account: it says by id whom something is about, and of a change which fields it was.
 package struct EventDetail: Sendable, Hashable, Codable {
     package var actorID: UUID?
     /// `user`, `service` or `anonymous`; the record says `user` where only an actor id is given.
@@ -21,6 +22,8 @@ package struct EventDetail: Sendable, Hashable, Codable {
     package var message: String?
     /// What belongs to this type of event alone: short texts under snake_case names.
     package var details: [String: String]?
+    /// What somebody is called from now on, for services that keep a copy. The trail does not keep it.
+    package var personal: [String: String]?
 
     enum CodingKeys: String, CodingKey {
         case actorID = "actor_id"
@@ -29,13 +32,13 @@ package struct EventDetail: Sendable, Hashable, Codable {
         case ip
         case userAgent = "user_agent"
         case requestID = "request_id"
-        case status, message, details
+        case status, message, details, personal
     }
 
     package init(
         actorID: UUID? = nil, actorType: String? = nil, sessionID: UUID? = nil, ip: String? = nil,
         userAgent: String? = nil, requestID: String? = nil, status: EventStatus? = nil, message: String? = nil,
-        details: [String: String]? = nil
+        details: [String: String]? = nil, personal: [String: String]? = nil
     ) {
         self.actorID = actorID
         self.actorType = actorType
@@ -46,6 +49,7 @@ package struct EventDetail: Sendable, Hashable, Codable {
         self.status = status
         self.message = message
         self.details = details
+        self.personal = personal
     }
 
     /// Identifiers in lower case, as everywhere outside of Swift; what is absent is left out.
@@ -60,5 +64,6 @@ package struct EventDetail: Sendable, Hashable, Codable {
         try container.encodeIfPresent(status, forKey: .status)
         try container.encodeIfPresent(message, forKey: .message)
         try container.encodeIfPresent(details, forKey: .details)
+        try container.encodeIfPresent(personal, forKey: .personal)
     }
 }

@@ -44,12 +44,11 @@ package struct AccountSettings: Sendable {
         guard name != nil || username != nil else {
             throw IdentityError.invalid("name", "or username is needed")
         }
-        var details: [String: String] = [:]
-        details["name"] = name
-        details["username"] = username?.text
+        let fields = [("name", name != nil), ("username", username != nil)].filter(\.1).map(\.0)
         let event = try origin.event(
             .userUpdated, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
-            session: identity.sessionID, details: details)
+            session: identity.sessionID, details: ["fields": fields.joined(separator: ",")],
+            personal: ["name": name, "username": username?.text].compactMapValues(\.self))
         let user = try await accounts.changing(identity.subject, tenantID: identity.tenantID) {
             try await repository.update(
                 identity.subject, tenantID: identity.tenantID, name: name, username: username, event: event,

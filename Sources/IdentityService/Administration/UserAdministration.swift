@@ -51,17 +51,14 @@ package struct UserAdministration: Sendable {
         _ id: UUID, _ changes: UserChanges, by identity: AccessTokenClaims, origin: RequestOrigin
     ) async throws -> User {
         try await requireOwn(id, by: identity, origin: origin)
-        var details: [String: String] = [:]
-        details["name"] = changes.name
-        details["username"] = changes.username?.text
         let fields = [
             ("email", changes.email != nil), ("username", changes.username != nil), ("phone", changes.phone != nil),
             ("name", changes.name != nil),
-        ]
-        details["fields"] = fields.filter(\.1).map(\.0).joined(separator: ",")
+        ].filter(\.1).map(\.0)
         let event = try origin.event(
             .userUpdated, user: id, tenantID: identity.tenantID, actor: identity.subject, session: identity.sessionID,
-            details: details)
+            details: ["fields": fields.joined(separator: ",")],
+            personal: ["name": changes.name, "username": changes.username?.text].compactMapValues(\.self))
         let moved = try origin.event(
             .emailChanged, user: id, tenantID: identity.tenantID, actor: identity.subject, session: identity.sessionID,
             details: ["change": event.id.text])
