@@ -13,15 +13,21 @@ package struct Revocation: Sendable, Hashable {
     package var kind: Kind
     /// The identifier of the session, user or tenant.
     package var subjectID: UUID
+    /// For a user: the tenant whose tokens are refused, or nil for all that the user has, in whatever tenant. Who does not know
+    /// this member refuses more, which is the safe side.
+    package var tenantID: UUID?
     /// For a user or a tenant: tokens issued before this moment are refused, later ones are not.
     package var issuedBefore: Date?
     /// When the last token concerned has expired and the revocation can be forgotten.
     package var expiresAt: Date
 
-    package init(sequence: Int64, kind: Kind, subjectID: UUID, issuedBefore: Date?, expiresAt: Date) {
+    package init(
+        sequence: Int64, kind: Kind, subjectID: UUID, tenantID: UUID? = nil, issuedBefore: Date?, expiresAt: Date
+    ) {
         self.sequence = sequence
         self.kind = kind
         self.subjectID = subjectID
+        self.tenantID = tenantID
         self.issuedBefore = issuedBefore
         self.expiresAt = expiresAt
     }
@@ -31,6 +37,7 @@ extension Revocation: Codable {
     private enum CodingKeys: String, CodingKey {
         case sequence, kind
         case subjectID = "subject_id"
+        case tenantID = "tenant_id"
         case issuedBefore = "issued_before_ms"
         case expiresAt = "expires_at_ms"
     }
@@ -41,6 +48,7 @@ extension Revocation: Codable {
         sequence = try container.decode(Int64.self, forKey: .sequence)
         kind = try container.decode(Kind.self, forKey: .kind)
         subjectID = try container.decode(UUID.self, forKey: .subjectID)
+        tenantID = try container.decodeIfPresent(UUID.self, forKey: .tenantID)
         issuedBefore = try container.decodeIfPresent(Int64.self, forKey: .issuedBefore).map(Self.date)
         expiresAt = Self.date(try container.decode(Int64.self, forKey: .expiresAt))
     }
@@ -50,6 +58,7 @@ extension Revocation: Codable {
         try container.encode(sequence, forKey: .sequence)
         try container.encode(kind, forKey: .kind)
         try container.encode(subjectID.text, forKey: .subjectID)
+        try container.encodeIfPresent(tenantID?.text, forKey: .tenantID)
         try container.encodeIfPresent(issuedBefore.map(Self.milliseconds), forKey: .issuedBefore)
         try container.encode(Self.milliseconds(expiresAt), forKey: .expiresAt)
     }

@@ -73,6 +73,20 @@ def test_a_deleted_account_leaves_nothing_behind_where_it_was_a_guest(suite, htt
     until(lambda: not rows_about(suite, guest.id, guest.home.email), seconds=25, every=1, saying="nothing is left")
 
 
+def test_what_a_tenant_takes_from_a_guest_ends_nothing_at_home(http, administrator):
+    guest = Guest(http, administrator, roles=["auditor"])
+    # A role less, then the membership: each refuses the tokens there, and the token at home is the same all the while.
+    assert guest.owner.delete(f"/admin/users/{guest.id}/roles/auditor").status_code == 200
+    until(lambda: guest.there.get("/auth/me").status_code == 401, saying="the token with the role is refused")
+    assert guest.home.get("/auth/me").status_code == 200
+    again = guest.switch()
+    assert again.get("/auth/me").status_code == 200
+    assert guest.owner.put(f"/admin/users/{guest.id}/status", json={"status": "disabled"}).status_code == 200
+    until(lambda: again.get("/auth/me").status_code == 401, saying="the token there is refused")
+    assert guest.home.get("/auth/me").status_code == 200
+    assert guest.home.get(f"/profiles/{guest.id}", service="profile").status_code == 200
+
+
 def rows_of(suite, service, table, user_id):
     """The tenants of a user's rows."""
     with psycopg.connect(suite.env()[f"{service.upper()}_DATABASE_SUPERUSER_URL"]) as connection:

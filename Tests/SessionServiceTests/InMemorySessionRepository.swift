@@ -123,16 +123,16 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
 
     func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) -> [Revocation] {
         let user = Revocation(
-            sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, issuedBefore: ending.now,
-            expiresAt: ending.revokedUntil)
+            sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, tenantID: ending.boundTenantID,
+            issuedBefore: ending.now, expiresAt: ending.revokedUntil)
         stored.append((user, ending.tenantID))
         return [user] + revoke(ending, deadline: deadline)
     }
 
     func refuseTokens(of userID: UUID, _ ending: SessionEnding, deadline: Deadline) -> Revocation {
         let user = Revocation(
-            sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, issuedBefore: ending.now,
-            expiresAt: ending.revokedUntil)
+            sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, tenantID: ending.boundTenantID,
+            issuedBefore: ending.now, expiresAt: ending.revokedUntil)
         stored.append((user, ending.tenantID))
         return user
     }

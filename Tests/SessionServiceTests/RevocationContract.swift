@@ -89,6 +89,29 @@ struct RevocationContract {
         #expect(revocations.map(\.subjectID) == [ann.id, session.id])
     }
 
+    @Test("refuses tokens of one tenant where only a membership changed", arguments: SessionStore.allCases)
+    func membership(store: SessionStore) async throws {
+        let repository = try await store.make()
+        let ann = Example.user()
+        let selection = SessionSelection.all(user: ann.id, except: nil, authenticatedUntil: Example.now)
+        let bound: [RevocationReason: UUID?] = [
+            .membershipRemoved: ann.tenantID, .userDeleted: nil, .userDisabled: nil,
+        ]
+        for (reason, tenant) in bound {
+            let ending = Example.ending(selection, tenant: ann.tenantID, reason: reason)
+            let revocations = try await repository.revokeUser(ann.id, ending, deadline: Example.deadline)
+            #expect(revocations.map(\.tenantID) == [tenant], "\(reason)")
+        }
+        let reduced = try await repository.refuseTokens(
+            of: ann.id, Example.ending(selection, tenant: ann.tenantID, reason: .rolesReduced),
+            deadline: Example.deadline)
+        #expect(reduced.tenantID == ann.tenantID)
+        let page = try await repository.revocations(
+            after: 0, limit: 9, now: Example.now, deadline: Example.deadline)
+        #expect(page.revocations.filter { $0.tenantID == ann.tenantID }.count == 2)
+        #expect(page.revocations.filter { $0.tenantID == nil }.count == 2)
+    }
+
     @Test("brings snapshots up to date and leaves the rest as it was", arguments: SessionStore.allCases)
     func snapshots(store: SessionStore) async throws {
         let repository = try await store.make()

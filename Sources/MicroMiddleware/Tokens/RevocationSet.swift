@@ -10,8 +10,15 @@ package final class RevocationSet: Sendable {
     private struct State {
         var sessions: [UUID: Date] = [:]
         var users: [UUID: Cut] = [:]
+        /// Of users in one tenant each.
+        var members: [Member: Cut] = [:]
         var tenants: [UUID: Cut] = [:]
         var highestSequence: Int64 = 0
+    }
+
+    private struct Member: Hashable {
+        var user: UUID
+        var tenant: UUID
     }
 
     private struct Cut {
@@ -28,9 +35,15 @@ package final class RevocationSet: Sendable {
         state.withLock { $0.sessions[sessionID] = max($0.sessions[sessionID] ?? .distantPast, until) }
     }
 
-    /// Refuses the tokens of a user that were issued before a moment.
-    package func revoke(userID: UUID, issuedBefore: Date, until: Date) {
-        state.withLock { Self.raise(&$0.users[userID], issuedBefore: issuedBefore, until: until) }
+    /// Refuses the tokens of a user that were issued before a moment: in one tenant, or in all.
+    package func revoke(userID: UUID, in tenantID: UUID? = nil, issuedBefore: Date, until: Date) {
+        state.withLock { state in
+            guard let tenantID else {
+                return Self.raise(&state.users[userID], issuedBefore: issuedBefore, until: until)
+            }
+            let member = Member(user: userID, tenant: tenantID)
+            Self.raise(&state.members[member], issuedBefore: issuedBefore, until: until)
+        }
     }
 
     /// Refuses the tokens of a tenant that were issued before a moment.
@@ -46,7 +59,8 @@ package final class RevocationSet: Sendable {
             revoke(sessionID: revocation.subjectID, until: revocation.expiresAt)
         case .user:
             revoke(
-                userID: revocation.subjectID, issuedBefore: revocation.issuedBefore ?? now, until: revocation.expiresAt)
+                userID: revocation.subjectID, in: revocation.tenantID, issuedBefore: revocation.issuedBefore ?? now,
+                until: revocation.expiresAt)
         case .tenant:
             revoke(
                 tenantID: revocation.subjectID, issuedBefore: revocation.issuedBefore ?? now,
@@ -60,15 +74,20 @@ package final class RevocationSet: Sendable {
         contains(session: claims.sessionID, of: claims.subject, in: claims.tenantID) { claims.preciseIssueTime }
     }
 
-    /// Whether a session, or what was issued to its user or tenant until a moment, has been revoked.
+    /// Whether a session, or what was issued to its user, there or anywhere, or to its tenant until a moment, has been revoked.
     package func contains(
         session: UUID, of user: UUID, in tenant: UUID, issuedAt: () -> Date
     ) -> Bool {
         state.withLock { state in
             if !state.sessions.isEmpty, state.sessions[session] != nil { return true }
-            if state.users.isEmpty, state.tenants.isEmpty { return false }
+            if state.users.isEmpty, state.members.isEmpty, state.tenants.isEmpty { return false }
             let issued = issuedAt()
             if let cut = state.users[user], issued < cut.issuedBefore { return true }
+            if !state.members.isEmpty, let cut = state.members[Member(user: user, tenant: tenant)],
+                issued < cut.issuedBefore
+            {
+                return true
+            }
             if let cut = state.tenants[tenant], issued < cut.issuedBefore { return true }
             return false
         }
@@ -79,13 +98,14 @@ package final class RevocationSet: Sendable {
         state.withLock { state in
             state.sessions = state.sessions.filter { $0.value > now }
             state.users = state.users.filter { $0.value.until > now }
+            state.members = state.members.filter { $0.value.until > now }
             state.tenants = state.tenants.filter { $0.value.until > now }
         }
     }
 
     /// How many revocations are in force.
     package var count: Int {
-        state.withLock { $0.sessions.count + $0.users.count + $0.tenants.count }
+        state.withLock { $0.sessions.count + $0.users.count + $0.members.count + $0.tenants.count }
     }
 
     /// The highest sequence that was applied: where a pull goes on.
@@ -103,6 +123,11 @@ package final class RevocationSet: Sendable {
                     Revocation(
                         sequence: 0, kind: .user, subjectID: $0.key, issuedBefore: $0.value.issuedBefore,
                         expiresAt: $0.value.until)
+                }
+                + state.members.map {
+                    Revocation(
+                        sequence: 0, kind: .user, subjectID: $0.key.user, tenantID: $0.key.tenant,
+                        issuedBefore: $0.value.issuedBefore, expiresAt: $0.value.until)
                 }
                 + state.tenants.map {
                     Revocation(

@@ -91,7 +91,8 @@ extension PostgresSessionRepository {
         return try await database.acting(for: tenantID, deadline: deadline) { connection in
             let rows = try await connection.query(
                 """
-                SELECT sequence, kind, subject, issued_before, expires_at \(found)
+                SELECT sequence, kind, subject, issued_before, expires_at,
+                    CASE WHEN within_tenant THEN tenant_id END AS bound_tenant \(found)
                 ORDER BY expires_at DESC, id OFFSET \(offset) LIMIT \(limit)
                 """)
             let count: SQL =
@@ -110,6 +111,7 @@ extension Revocation {
             sequence: try row.decode(Int64.self, "sequence"),
             kind: Kind(rawValue: try row.decode(String.self, "kind")) ?? .session,
             subjectID: try row.decode(UUID.self, "subject"),
+            tenantID: try row.decode(UUID?.self, "bound_tenant"),
             issuedBefore: try row.decode(Date?.self, "issued_before"),
             expiresAt: try row.decode(Date.self, "expires_at"))
     }

@@ -18,8 +18,8 @@ extension PostgresSessionRepository {
             let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
                 .first?.decode(Int64.self, "sequence")
             let user = Revocation(
-                sequence: sequence ?? 0, kind: .user, subjectID: userID, issuedBefore: ending.now,
-                expiresAt: ending.revokedUntil)
+                sequence: sequence ?? 0, kind: .user, subjectID: userID, tenantID: ending.boundTenantID,
+                issuedBefore: ending.now, expiresAt: ending.revokedUntil)
             try await record([(user, userID)], ending, on: connection)
             return [user] + (try await end(ending, on: connection))
         }
@@ -55,8 +55,8 @@ extension PostgresSessionRepository {
             let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
                 .first?.decode(Int64.self, "sequence")
             let user = Revocation(
-                sequence: sequence ?? 0, kind: .user, subjectID: userID, issuedBefore: ending.now,
-                expiresAt: ending.revokedUntil)
+                sequence: sequence ?? 0, kind: .user, subjectID: userID, tenantID: ending.boundTenantID,
+                issuedBefore: ending.now, expiresAt: ending.revokedUntil)
             try await record([(user, userID)], ending, on: connection)
             return user
         }
@@ -116,11 +116,12 @@ extension PostgresSessionRepository {
         try await connection.query(
             """
             WITH stored AS (
-                INSERT INTO revocations (id, kind, subject, issued_before, tenant_id, expires_at)
-                SELECT r.id, r.kind, r.subject, r.issued_before, \(ending.tenantID), \(ending.revokedUntil)
+                INSERT INTO revocations (id, kind, subject, issued_before, tenant_id, within_tenant, expires_at)
+                SELECT r.id, r.kind, r.subject, r.issued_before, \(ending.tenantID), r.within_tenant,
+                    \(ending.revokedUntil)
                 FROM unnest(\(events.map(\.id)), \(revocations.map(\.kind.rawValue)),
-                    \(revocations.map(\.subjectID)), \(revocations.map(\.issuedBefore))::timestamptz[])
-                    AS r (id, kind, subject, issued_before)
+                    \(revocations.map(\.subjectID)), \(revocations.map(\.issuedBefore))::timestamptz[],
+                    \(revocations.map { $0.tenantID != nil })) AS r (id, kind, subject, issued_before, within_tenant)
             )
             INSERT INTO outbox (id, type, subject, tenant_id, occurred_at, data)
             SELECT e.id, \(EventType.sessionRevoked.rawValue)::text, e.subject, \(ending.tenantID), \(ending.now),
@@ -138,7 +139,8 @@ extension PostgresSessionRepository {
         let rows = try await database.query(
             """
             WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running)
-            SELECT h.oldest_running, r.sequence, r.kind, r.subject, r.issued_before, r.expires_at
+            SELECT h.oldest_running, r.sequence, r.kind, r.subject, r.issued_before, r.expires_at,
+                CASE WHEN r.within_tenant THEN r.tenant_id END AS bound_tenant
             FROM horizon h LEFT JOIN LATERAL (
                 SELECT * FROM revocations WHERE sequence > \(sequence) AND expires_at > \(now)
                 ORDER BY sequence FETCH FIRST \(limit) ROWS WITH TIES
@@ -146,14 +148,7 @@ extension PostgresSessionRepository {
             ORDER BY r.sequence
             """, deadline: deadline)
         let horizon = try rows.first?.decode(Int64.self, "oldest_running") ?? 1
-        let revocations = try rows.filter { !$0.isNull("sequence") }.map { row in
-            Revocation(
-                sequence: try row.decode(Int64.self, "sequence"),
-                kind: Revocation.Kind(rawValue: try row.decode(String.self, "kind")) ?? .session,
-                subjectID: try row.decode(UUID.self, "subject"),
-                issuedBefore: try row.decode(Date?.self, "issued_before"),
-                expiresAt: try row.decode(Date.self, "expires_at"))
-        }
+        let revocations = try rows.filter { !$0.isNull("sequence") }.map(Revocation.init(row:))
         let isFull = revocations.count >= limit
         let reached = isFull ? revocations.last?.sequence ?? sequence : horizon - 1
         let next = min(reached, horizon - 1)

@@ -79,6 +79,14 @@ package struct SessionEnding: Sendable {
         self.revokedUntil = revokedUntil
         self.actor = actor
     }
+
+    /// The tenant outside of which the user's tokens stay good: where only a membership has changed, and not the account.
+    package var boundTenantID: UUID? {
+        switch reason {
+        case .membershipRemoved, .rolesReduced: tenantID
+        default: nil
+        }
+    }
 }
 
 /// What a refresh came to.

@@ -41,6 +41,46 @@ struct RevocationTests {
         #expect(forge.refusal(of: after) == .revoked)
     }
 
+    @Test("A user's revocation in one tenant spares the same user's tokens of another")
+    func userInOneTenant() throws {
+        let forge = try TokenForge(cacheCapacity: 64)
+        let (user, home, host) = (UUID(), UUID(), UUID())
+        let atHome = try forge.issue(subject: user, tenantID: home)
+        let there = try forge.issue(subject: user, tenantID: host)
+        let neighbour = try forge.issue(tenantID: host)
+        forge.time.advance(by: 0.4)
+        var revocation = Revocation(
+            sequence: 3, kind: .user, subjectID: user, tenantID: host, issuedBefore: forge.time.now,
+            expiresAt: forge.time.now.addingTimeInterval(1_800))
+        forge.revocations.apply(revocation)
+        #expect(forge.refusal(of: there) == .revoked)
+        #expect(forge.refusal(of: atHome) == nil && forge.refusal(of: neighbour) == nil)
+        forge.time.advance(by: 0.2)
+        #expect(forge.refusal(of: try forge.issue(subject: user, tenantID: host)) == nil)
+
+        revocation.tenantID = nil
+        forge.revocations.apply(revocation)
+        #expect(forge.refusal(of: atHome) == .revoked && forge.refusal(of: neighbour) == nil)
+        #expect(forge.revocations.count == 2)
+        forge.revocations.prune(now: forge.time.now.addingTimeInterval(1_800))
+        #expect(forge.revocations.count == 0)
+    }
+
+    @Test("A replica of before reads a revocation for one tenant as one for all, as it writes them")
+    func compatible() throws {
+        let (user, tenant) = (UUID(), UUID())
+        let old = #"{"sequence":1,"kind":"user","subject_id":"\#(user)","issued_before_ms":1,"expires_at_ms":2}"#
+        #expect(try JSONDecoder().decode(Revocation.self, from: Data(old.utf8)).tenantID == nil)
+        let revocation = Revocation(
+            sequence: 1, kind: .user, subjectID: user, tenantID: tenant,
+            issuedBefore: Date(timeIntervalSince1970: 0.001), expiresAt: Date(timeIntervalSince1970: 0.002))
+        let data = try JSONEncoder().encode(revocation)
+        #expect(try JSONDecoder().decode(Revocation.self, from: data) == revocation)
+        var members = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+        #expect(members.removeValue(forKey: "tenant_id") as? String == tenant.uuidString.lowercased())
+        #expect(Set(members.keys) == ["sequence", "kind", "subject_id", "issued_before_ms", "expires_at_ms"])
+    }
+
     @Test("A revocation applied twice, or an older one after a newer one, takes nothing back")
     func idempotent() throws {
         let set = RevocationSet()
@@ -71,9 +111,12 @@ struct RevocationTests {
         #expect(try JSONDecoder().decode(Revocation.self, from: data) == revocation)
         let set = RevocationSet()
         set.apply(revocation)
+        var bound = revocation
+        bound.tenantID = UUID()
+        set.apply(bound)
         let copy = RevocationSet()
         for revocation in set.snapshot { copy.apply(revocation) }
-        #expect(copy.snapshot == set.snapshot && copy.count == 1)
+        #expect(Set(copy.snapshot) == Set(set.snapshot) && copy.count == 2)
     }
 
     @Test("A cached token still expires")
