@@ -64,6 +64,10 @@ extension ErrorCode {
     package static let membershipPending = ErrorCode(
         403_020, "membership_pending", "An administrator has yet to approve this membership.")
 
+    package static let homeTenantRequired = ErrorCode(
+        403_021, "home_tenant_required",
+        "You are a guest here. Switch to your home tenant at POST /auth/me/switch-tenant, then try again.")
+
     package static let notFound = ErrorCode(404_001, "not_found", "There is nothing here.")
     package static let methodNotAllowed = ErrorCode(
         405_001, "method_not_allowed", "This path does not answer to this method.")
@@ -102,7 +106,8 @@ extension ErrorCode {
         .badRequest, .refreshTokenReused, .codeInvalid, .invalidCredentials, .tokenInvalid, .tokenRevoked,
         .tokenExpired, .refreshTokenInvalid, .mfaCodeInvalid, .mfaChallengeInvalid, .permissionDenied,
         .passwordChangeRequired, .accountDisabled, .reauthenticationRequired, .mfaSetupRequired, .stepUpRequired,
-        .mfaOff, .membershipPending, .notFound, .methodNotAllowed, .requestTimeout, .alreadyRegistered, .conflict,
+        .mfaOff, .membershipPending, .homeTenantRequired, .notFound, .methodNotAllowed, .requestTimeout,
+        .alreadyRegistered, .conflict,
         .sessionLimitReached, .preconditionFailed, .bodyTooLarge, .unsupportedMediaType, .validationFailed,
         .rateLimited, .proofRequired, .internal, .overloaded, .warmingUp, .dependencyUnavailable, .deadlineExceeded,
     ]

@@ -28,6 +28,7 @@ extension IdentityError: APIErrorConvertible {
         case .beyondAuthority:
             APIError(.permissionDenied, "This would take permissions that you do not hold yourself.")
         case .userUnknown: APIError(.notFound, "There is no such user.")
+        case .homeTenantNeeded: APIError(.homeTenantRequired)
         case .refreshTokenInvalid: APIError(.refreshTokenInvalid)
         case .refreshTokenRevoked: APIError(.tokenRevoked)
         case .onlySessionKnows: APIError(.dependencyUnavailable)

@@ -34,6 +34,8 @@ package enum IdentityError: Error, Sendable, Equatable {
     /// It takes more permissions than the caller holds.
     case beyondAuthority
     case userUnknown
+    /// A guest's account is their own tenant's: it is changed, given out and deleted there.
+    case homeTenantNeeded
     /// Somebody else changed the same thing at the same moment.
     case changedMeanwhile
 

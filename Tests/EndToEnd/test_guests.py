@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tenancy import Person, make_tenant
+from tenancy import PASSWORD, Person, make_tenant
 from test_accounts import rows_about
 from waiting import until
 
@@ -85,6 +85,35 @@ def test_what_a_tenant_takes_from_a_guest_ends_nothing_at_home(http, administrat
     until(lambda: again.get("/auth/me").status_code == 401, saying="the token there is refused")
     assert guest.home.get("/auth/me").status_code == 200
     assert guest.home.get(f"/profiles/{guest.id}", service="profile").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "method, path, body",
+    [
+        ("PUT", "/auth/me/password", {"current_password": PASSWORD, "new_password": "another horse battery staple"}),
+        ("PUT", "/auth/me/email", {"email": "elsewhere@example.org"}), ("DELETE", "/auth/me", None),
+        ("POST", "/auth/me/email/confirm", {"code": "AAAA-AAAA"}), ("POST", "/auth/me/delete-account", None),
+        ("POST", "/auth/me/export-data", None),
+    ],
+)
+def test_a_guest_is_sent_home_for_what_concerns_the_account(guest, method, path, body):
+    again = guest.there.post("/auth/re-authenticate", json={"password": PASSWORD})
+    assert again.status_code == 200, again.text
+    fresh = guest.there.beside({**again.json()["data"], "refresh_token": None})
+    answer = fresh.call(method, path, json=body)
+    assert answer.status_code == 403 and answer.json()["error"] == "home_tenant_required", answer.text
+    assert "home tenant" in answer.json()["message"]
+    assert guest.home.get("/auth/me").json()["data"]["email"] == guest.home.email
+    guest.home.login()
+
+
+def test_a_guest_proves_who_they_are_as_home_wants_it(http, administrator):
+    guest = Guest(http, administrator)
+    hashed = guest.owner.put("/admin/password-policy", json={"password_transmission": "hash"})
+    assert hashed.status_code == 200, hashed.text
+    again = guest.there.post("/auth/re-authenticate", json={"password": PASSWORD})
+    assert again.status_code == 200, again.text
+    assert guest.there.post("/auth/re-authenticate", json={"password": "wrong horse"}).status_code == 401
 
 
 def rows_of(suite, service, table, user_id):

@@ -29,6 +29,15 @@ package struct CachedAccounts: Sendable {
         }
     }
 
+    /// Lets on who works in the tenant that the account belongs to: a guest's password, address and life are not the host's.
+    ///
+    /// - Throws: ``IdentityError/homeTenantNeeded``, ``IdentityError/userUnknown``
+    package func requireHome(_ identity: AccessTokenClaims, deadline: Deadline) async throws {
+        let account = try await repository.account(identity.subject, tenantID: identity.tenantID, deadline: deadline)
+        guard let account else { throw IdentityError.userUnknown }
+        guard !account.user.isGuest else { throw IdentityError.homeTenantNeeded }
+    }
+
     /// Changes an account; nobody reads the one of before afterwards.
     package func changing<Result>(
         _ userID: UUID, tenantID: UUID, _ change: () async throws -> Result

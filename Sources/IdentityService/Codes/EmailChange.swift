@@ -38,10 +38,11 @@ package struct EmailChange: Sendable {
         self.oneTime = oneTime
     }
 
-    /// - Throws: ``IdentityError/reauthenticationNeeded``, ``IdentityError/invalid(_:)``
+    /// - Throws: ``IdentityError/reauthenticationNeeded``, ``IdentityError/invalid(_:)``, ``IdentityError/homeTenantNeeded``
     package func request(_ email: String, by identity: AccessTokenClaims, origin: RequestOrigin) async throws {
         try identity.requireFreshSignIn()
         let address = try Identifier.email(email)
+        try await accounts.requireHome(identity, deadline: origin.scope.deadline.forStatement)
         let event = try origin.event(
             .emailChangeRequested, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
             session: identity.sessionID)
@@ -51,9 +52,10 @@ package struct EmailChange: Sendable {
     }
 
     /// - Throws: ``IdentityError/codeInvalid``; ``IdentityError/alreadyRegistered(_:)`` to who has proved that the address
-    ///   is theirs.
+    ///   is theirs; ``IdentityError/homeTenantNeeded``
     package func confirm(_ code: String, by identity: AccessTokenClaims, origin: RequestOrigin) async throws {
         let deadline = origin.scope.deadline
+        try await accounts.requireHome(identity, deadline: deadline.forStatement)
         let tried = try origin.event(
             .codeTried, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
             session: identity.sessionID, details: ["purpose": CodePurpose.emailChange.rawValue])

@@ -24,9 +24,11 @@ package struct AccountDeletion: Sendable {
 
     /// From here on the user does not exist to anybody; the other services follow when the event reaches them.
     ///
-    /// - Throws: ``IdentityError/reauthenticationNeeded``, ``IdentityError/userUnknown``, ``IdentityError/lastOwner``
+    /// - Throws: ``IdentityError/reauthenticationNeeded``, ``IdentityError/userUnknown``, ``IdentityError/lastOwner``,
+    ///   ``IdentityError/homeTenantNeeded``
     package func delete(_ identity: AccessTokenClaims, origin: RequestOrigin) async throws -> Deletion {
         try identity.requireFreshSignIn()
+        try await accounts.requireHome(identity, deadline: origin.scope.deadline.forStatement)
         let event = try origin.event(
             .userDeleted, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
             session: identity.sessionID)
@@ -53,9 +55,11 @@ package struct AccountDeletion: Sendable {
         try await repository.deletion(id, deadline: origin.scope.deadline.forStatement)
     }
 
-    /// - Throws: ``IdentityError/reauthenticationNeeded``; ``IdentityError/throttled(retryAfter:)`` past five a day.
+    /// - Throws: ``IdentityError/reauthenticationNeeded``; ``IdentityError/homeTenantNeeded``;
+    ///   ``IdentityError/throttled(retryAfter:)`` past five a day.
     package func requestExport(_ identity: AccessTokenClaims, origin: RequestOrigin) async throws -> DataExport {
         try identity.requireFreshSignIn()
+        try await accounts.requireHome(identity, deadline: origin.scope.deadline.forStatement)
         let event = try origin.event(
             .exportRequested, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
             session: identity.sessionID)

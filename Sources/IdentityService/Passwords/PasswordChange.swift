@@ -30,7 +30,8 @@ package struct PasswordChange: Sendable {
     /// The event guarantees that the other sessions end; the direct call makes it happen now.
     ///
     /// - Returns: an access token for the present session: the one before it may have been without roles.
-    /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/changedMeanwhile``, ``IdentityError/userUnknown``;
+    /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/changedMeanwhile``, ``IdentityError/userUnknown``,
+    ///   ``IdentityError/homeTenantNeeded``;
     ///   ``IdentityError/throttled(retryAfter:)`` after too many wrong ones.
     package func change(
         by identity: AccessTokenClaims, from current: String, to new: String, declared: String? = nil,
@@ -43,6 +44,7 @@ package struct PasswordChange: Sendable {
                 identity.subject, tenantID: identity.tenantID, deadline: deadline.forStatement)
         else { throw IdentityError.userUnknown }
         guard account.isUsable else { throw IdentityError.accountDisabled }
+        guard !account.user.isGuest else { throw IdentityError.homeTenantNeeded }
         let policy = account.tenant.passwordPolicy
         let accepted = try await choice.accept(
             new, declared: declared, policy: policy, tenantID: identity.tenantID, field: "new_password")

@@ -38,8 +38,12 @@ package struct Reauthentication: Sendable {
                 identity.subject, tenantID: identity.tenantID, deadline: deadline.forStatement)
         else { throw IdentityError.userUnknown }
         guard account.isUsable else { throw IdentityError.accountDisabled }
-        let presented = account.tenant.passwordPolicy.presented(
-            password, declared: declared, tenantID: identity.tenantID)
+        // The password was set at home, where the policy may be another than where the user works now.
+        let home =
+            account.user.isGuest
+            ? try await repository.tenant(account.user.homeTenantID, deadline: deadline.forStatement) : account.tenant
+        guard let home else { throw IdentityError.userUnknown }
+        let presented = home.passwordPolicy.presented(password, declared: declared, tenantID: home.id)
         let verdict = try await hasher.verify(presented, against: account.passwordHash, deadline: deadline.forHash)
         let event = try origin.event(
             verdict.matches ? .reauthenticated : .loginFailed, user: identity.subject, tenantID: identity.tenantID,
