@@ -19,6 +19,10 @@ enum JPEGCodec {
             tjDecompress2(
                 reader, content, UInt(content.count), &pixels, width, 0, height, Int32(TJPF_RGB.rawValue), flags) == 0
         else { throw .unreadable }
+        // With the metadata goes what says how to turn the picture: so it is turned.
+        let orientation = Orientation(jpeg: content)
+        pixels = orientation.applied(to: pixels, width: Int(width), height: Int(height))
+        if orientation.swapsSides { swap(&width, &height) }
         return try write(pixels, width: width, height: height, limits: limits)
     }
 

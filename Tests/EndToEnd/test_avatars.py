@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from test_profile import Owner, owner, stranger  # noqa: F401: fixtures
 
@@ -47,6 +47,32 @@ def test_a_picture_is_kept_without_what_is_not_a_pixel(owner, kind):  # noqa: F8
     profile = owner.call("GET")
     assert profile.json()["data"]["avatar_url"] == data["avatar_url"]
     assert owner.http.get(data["avatar_url"], headers=owner.token).content == shown.content
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_kept_as_it_is_to_be_seen(owner, orientation):  # noqa: F811
+    # A corner of each colour, in blocks as large as JPEG's own.
+    image = Image.new("RGB", (48, 32), (200, 200, 200))
+    for corner, color in {(0, 0): (255, 0, 0), (32, 0): (0, 255, 0), (0, 16): (0, 0, 255), (32, 16): (0, 0, 0)}.items():
+        image.paste(color, (*corner, corner[0] + 16, corner[1] + 16))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    image.save(out, "JPEG", exif=exif, quality=95)
+    assert owner.call("POST", "/avatar/upload", files={"file": ("me.jpg", out.getvalue(), "image/jpeg")}).status_code == 201
+    kept = Image.open(io.BytesIO(owner.call("GET", "/avatar").content))
+    expected = ImageOps.exif_transpose(image_with(out.getvalue()))
+    assert kept.size == expected.size and not kept.getexif()
+    for x in (8, kept.width - 8):
+        for y in (8, kept.height - 8):
+            pairs = zip(kept.getpixel((x, y)), expected.getpixel((x, y)))
+            assert all(abs(one - other) < 30 for one, other in pairs), (orientation, x, y)
+
+
+def image_with(content):
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
 
 
 def test_a_picture_may_be_the_body_itself_and_transparency_stays(owner):  # noqa: F811
