@@ -66,7 +66,10 @@ package struct IdentityEvents: Sendable {
         case .userUpdated:
             // An identity service of before has them among the details.
             let names = detail.personal ?? detail.details
-            let change = SnapshotChange(name: names?["name"], username: names?["username"])
+            let fields = detail.details?["fields"]?.split(separator: ",") ?? []
+            let change = SnapshotChange(
+                name: names?["name"], clearsName: fields.contains("name") && names?["name"] == nil,
+                username: names?["username"])
             for tenant in try await tenants(of: user, and: event.tenantID, deadline: deadline) {
                 try await repository.updateSnapshots(of: user, tenantID: tenant, change: change, deadline: deadline)
             }

@@ -87,6 +87,18 @@ def test_the_username_changes_soon_after_a_sign_in(http, account):
     assert changed.status_code == 200 and changed.json()["data"]["username"] == name, changed.text
 
 
+def test_a_name_of_null_is_cleared_and_one_that_is_not_there_stays(http, account):
+    headers = bearer(account.login()["access_token"])
+    for body, name in (
+        ({"name": "Ann"}, "Ann"), ({"username": f"anna-{account.id[-12:]}"}, "Ann"), ({"name": None}, None),
+    ):
+        changed = http.put(ME, json=body, headers=headers)
+        assert changed.status_code == 200 and changed.json()["data"].get("name") == name, changed.text
+    for body in ({}, {"name": " "}, {"username": None}):
+        refused = http.put(ME, json=body, headers=headers)
+        assert refused.status_code == 422 and refused.json()["violations"][0]["field"] == "name", refused.text
+
+
 def test_a_password_does_not_prove_who_has_a_second_factor_anew(make_account):
     user = SecondFactorUser(make_account())
     user.enable_totp()

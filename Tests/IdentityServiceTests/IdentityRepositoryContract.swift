@@ -97,11 +97,18 @@ struct IdentityRepositoryContract {
         let repository = try await store.make()
         let user = try await registered(in: repository)
         let updated = try await repository.update(
-            user.id, tenantID: user.tenantID, name: "Ann Lee", username: nil, event: try event(.userUpdated, user),
-            deadline: makeOrigin().scope.deadline)
+            user.id, tenantID: user.tenantID, name: .set("Ann Lee"), username: nil,
+            event: try event(.userUpdated, user), deadline: makeOrigin().scope.deadline)
         #expect(updated?.name == "Ann Lee")
         #expect(updated?.username == "ann")
         #expect(updated?.roles == ["member"])
+        let changes: [(FieldChange<String>, String?)] = [(.keep, "Ann Lee"), (.clear, nil), (.keep, nil)]
+        for (change, name) in changes {
+            let changed = try await repository.update(
+                user.id, tenantID: user.tenantID, name: change, username: try Identifier.username("anna"),
+                event: try event(.userUpdated, user), deadline: makeOrigin().scope.deadline)
+            #expect(changed?.name == name && changed?.username == "anna", "\(change)")
+        }
     }
 
     private func registered(in repository: any IdentityRepository) async throws -> User {

@@ -28,7 +28,7 @@ extension InMemoryIdentityRepository: UserDirectory {
         if let email = changes.email { accounts[userID]?.user.email = email.text }
         if let username = changes.username { accounts[userID]?.user.username = username.text }
         if let phone = changes.phone { accounts[userID]?.user.phone = phone.text }
-        if let name = changes.name { accounts[userID]?.user.name = name }
+        if changes.name != .keep { accounts[userID]?.user.name = changes.name.value }
         events.append(event)
         if let old, let email = changes.email, email.key != Identifier.guess(old).key {
             replacedEmails[event.id] = old

@@ -126,7 +126,8 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     }
 
     func update(
-        _ userID: UUID, tenantID: UUID, name: String?, username: Identifier?, event: DomainEvent, deadline: Deadline
+        _ userID: UUID, tenantID: UUID, name: FieldChange<String>, username: Identifier?, event: DomainEvent,
+        deadline: Deadline
     ) throws -> User? {
         guard var account = account(userID, tenantID: tenantID, deadline: deadline) else { return nil }
         if let username {
@@ -136,7 +137,7 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
             keys[.username, default: [:]][username.key] = userID
             account.user.username = username.text
         }
-        if let name { account.user.name = name }
+        if name != .keep { account.user.name = name.value }
         accounts[userID] = account
         events.append(event)
         return account.user

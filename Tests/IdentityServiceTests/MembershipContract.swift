@@ -155,9 +155,13 @@ struct MembershipContract {
         let changed = try await world.users.update(
             bert.id, UserChanges(email: try Identifier.email("bert@example.org")), by: owner, origin: makeOrigin())
         #expect(changed.email == "bert@example.org" && changed.username == "bert")
+        #expect(changed.name == "Dr bert")
+        let cleared = try await world.users.update(
+            bert.id, UserChanges(name: .clear), by: owner, origin: makeOrigin())
+        #expect(cleared.name == nil && cleared.email == changed.email)
         if let memory = world.store.repository as? InMemoryIdentityRepository {
             let data = try #require(await memory.events.last).data
-            #expect(data.contains(#""fields":"email""#) && !data.contains("bert"))
+            #expect(data.contains(#""fields":"name""#) && !data.contains("bert"))
         }
     }
 }

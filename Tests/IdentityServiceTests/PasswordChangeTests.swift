@@ -48,10 +48,11 @@ struct PasswordChangeTests {
         let old = claims(of: user, signedInAt: Date() - AccessTokenClaims.freshness - 1)
         let settings = AccountSettings(repository: repository)
         await #expect(throws: IdentityError.reauthenticationNeeded) {
-            _ = try await settings.update(old, name: nil, username: "anna", origin: makeOrigin())
+            _ = try await settings.update(old, name: .keep, username: "anna", origin: makeOrigin())
         }
-        #expect(try await settings.update(old, name: "Ann", username: nil, origin: makeOrigin()).username == "ann")
-        let renamed = try await settings.update(claims(of: user), name: nil, username: "anna", origin: makeOrigin())
+        let named = try await settings.update(old, name: .set("Ann"), username: nil, origin: makeOrigin())
+        #expect(named.username == "ann")
+        let renamed = try await settings.update(claims(of: user), name: .keep, username: "anna", origin: makeOrigin())
         #expect(renamed.username == "anna")
     }
 
@@ -59,7 +60,7 @@ struct PasswordChangeTests {
     func namesApart() async throws {
         let user = try await register()
         _ = try await AccountSettings(repository: repository).update(
-            claims(of: user), name: "Ann Lee", username: "anna", origin: makeOrigin())
+            claims(of: user), name: .set("Ann Lee"), username: "anna", origin: makeOrigin())
         let event = try #require(await repository.events.last)
         #expect(event.type == .userUpdated && event.data.contains(#""fields":"name,username""#))
         var detail = try JSONDecoder().decode(EventDetail.self, from: Data(event.data.utf8))

@@ -124,6 +124,13 @@ struct RevocationContract {
         #expect(found?.user.name == "Ann")
         #expect(found?.user.roles == ["admin"])
         #expect(found?.user.email == ann.email)
+        for change in [SnapshotChange(clearsName: true), SnapshotChange(roles: ["admin"])] {
+            try await repository.updateSnapshots(
+                of: ann.id, tenantID: ann.tenantID, change: change, deadline: Example.deadline)
+        }
+        let cleared = try await repository.session(session.id, tenantID: ann.tenantID, deadline: Example.deadline)
+        #expect(cleared?.user.name == nil && cleared?.user.roles == ["admin"])
+        #expect(cleared?.user.email == ann.email)
     }
 
     private func sessions(of user: UserSnapshot, in repository: any SessionRepository) async throws -> [Session] {

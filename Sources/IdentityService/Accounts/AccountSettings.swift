@@ -36,19 +36,19 @@ package struct AccountSettings: Sendable {
     /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/alreadyRegistered(_:)``, ``IdentityError/userUnknown``,
     ///   ``IdentityError/reauthenticationNeeded``
     package func update(
-        _ identity: AccessTokenClaims, name: String?, username: String?, origin: RequestOrigin
+        _ identity: AccessTokenClaims, name: FieldChange<String>, username: String?, origin: RequestOrigin
     ) async throws -> User {
         if username != nil { try identity.requireFreshSignIn() }
         let username = try username.map(Identifier.username)
-        let name = try name.flatMap(PersonName.accept)
-        guard name != nil || username != nil else {
+        let name = try name.acceptedName()
+        guard name != .keep || username != nil else {
             throw IdentityError.invalid("name", "or username is needed")
         }
-        let fields = [("name", name != nil), ("username", username != nil)].filter(\.1).map(\.0)
+        let fields = [("name", name != .keep), ("username", username != nil)].filter(\.1).map(\.0)
         let event = try origin.event(
             .userUpdated, user: identity.subject, tenantID: identity.tenantID, actor: identity.subject,
             session: identity.sessionID, details: ["fields": fields.joined(separator: ",")],
-            personal: ["name": name, "username": username?.text].compactMapValues(\.self))
+            personal: ["name": name.value, "username": username?.text].compactMapValues(\.self))
         let user = try await accounts.changing(identity.subject, tenantID: identity.tenantID) {
             try await repository.update(
                 identity.subject, tenantID: identity.tenantID, name: name, username: username, event: event,

@@ -55,8 +55,18 @@ struct MeController: Sendable {
 // MARK: - Bodies
 
 private struct UpdateRequest: Decodable {
-    let name: String?
+    let name: FieldChange<String>
     let username: String?
+
+    enum CodingKeys: String, CodingKey {
+        case name, username
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        name = try container.decodeChange(String.self, forKey: .name)
+        username = try container.decodeIfPresent(String.self, forKey: .username)
+    }
 }
 
 /// `current_password` or `old_password`, and `new_password` or `password`.

@@ -103,7 +103,19 @@ struct UserChangesRequest: Decodable {
     let email: String?
     let username: String?
     let phone: String?
-    let name: String?
+    let name: FieldChange<String>
+
+    enum CodingKeys: String, CodingKey {
+        case email, username, phone, name
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        email = try container.decodeIfPresent(String.self, forKey: .email)
+        username = try container.decodeIfPresent(String.self, forKey: .username)
+        phone = try container.decodeIfPresent(String.self, forKey: .phone)
+        name = try container.decodeChange(String.self, forKey: .name)
+    }
 
     /// - Throws: ``IdentityError/invalid(_:)`` naming the field.
     func changes() throws(IdentityError) -> UserChanges {
@@ -111,10 +123,7 @@ struct UserChangesRequest: Decodable {
         if let email { changes.email = try Identifier.email(email) }
         if let username { changes.username = try Identifier.username(username) }
         if let phone { changes.phone = try Identifier.phone(phone) }
-        if let name {
-            guard let accepted = try PersonName.accept(name) else { throw .invalid("name", "must not be empty") }
-            changes.name = accepted
-        }
+        changes.name = try name.acceptedName()
         guard changes != UserChanges() else { throw .invalid("name", "or email, username or phone is needed") }
         return changes
     }

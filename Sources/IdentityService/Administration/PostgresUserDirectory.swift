@@ -48,7 +48,7 @@ package struct PostgresUserDirectory: UserDirectory {
                 SELECT id, tenant_id, email FROM users
                 WHERE id = \(userID) AND tenant_id = \(tenantID) AND email_key <> \(changes.email?.key)::text
             ), u AS (
-                UPDATE users SET name = coalesce(\(changes.name), name),
+                UPDATE users SET name = \(changes.name.sql(of: "name")),
                     email_verified_at = CASE WHEN \(changes.email?.key)::text IS DISTINCT FROM email_key
                         AND \(changes.email?.key)::text IS NOT NULL THEN NULL ELSE email_verified_at END,
                     phone_verified_at = CASE WHEN \(changes.phone?.key)::text IS DISTINCT FROM phone_key

@@ -53,12 +53,12 @@ package struct UserAdministration: Sendable {
         try await requireOwn(id, by: identity, origin: origin)
         let fields = [
             ("email", changes.email != nil), ("username", changes.username != nil), ("phone", changes.phone != nil),
-            ("name", changes.name != nil),
+            ("name", changes.name != .keep),
         ].filter(\.1).map(\.0)
         let event = try origin.event(
             .userUpdated, user: id, tenantID: identity.tenantID, actor: identity.subject, session: identity.sessionID,
             details: ["fields": fields.joined(separator: ",")],
-            personal: ["name": changes.name, "username": changes.username?.text].compactMapValues(\.self))
+            personal: ["name": changes.name.value, "username": changes.username?.text].compactMapValues(\.self))
         let moved = try origin.event(
             .emailChanged, user: id, tenantID: identity.tenantID, actor: identity.subject, session: identity.sessionID,
             details: ["change": event.id.text])

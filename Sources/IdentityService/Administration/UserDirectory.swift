@@ -34,15 +34,16 @@ package enum UserFilterStatus: String, Sendable, Hashable, CaseIterable {
     case pending
 }
 
-/// What an administrator changes of a user; `nil` leaves it as it is.
+/// What an administrator changes of a user; `nil` leaves an identifier as it is.
 package struct UserChanges: Sendable, Hashable {
     package var email: Identifier?
     package var username: Identifier?
     package var phone: Identifier?
-    package var name: String?
+    package var name: FieldChange<String>
 
     package init(
-        email: Identifier? = nil, username: Identifier? = nil, phone: Identifier? = nil, name: String? = nil
+        email: Identifier? = nil, username: Identifier? = nil, phone: Identifier? = nil,
+        name: FieldChange<String> = .keep
     ) {
         self.email = email
         self.username = username

@@ -43,7 +43,8 @@ package protocol IdentityRepository: Sendable {
     /// - Returns: the user as it is now; `nil` when there is none.
     /// - Throws: ``IdentityError/alreadyRegistered(_:)``
     func update(
-        _ userID: UUID, tenantID: UUID, name: String?, username: Identifier?, event: DomainEvent, deadline: Deadline
+        _ userID: UUID, tenantID: UUID, name: FieldChange<String>, username: Identifier?, event: DomainEvent,
+        deadline: Deadline
     ) async throws -> User?
 
     /// Stores an event that changes nothing here.

@@ -135,12 +135,13 @@ package struct PostgresIdentityRepository: IdentityRepository {
     }
 
     package func update(
-        _ userID: UUID, tenantID: UUID, name: String?, username: Identifier?, event: DomainEvent, deadline: Deadline
+        _ userID: UUID, tenantID: UUID, name: FieldChange<String>, username: Identifier?, event: DomainEvent,
+        deadline: Deadline
     ) async throws -> User? {
         let sql: SQL =
             """
             WITH u AS (
-                UPDATE users SET name = coalesce(\(name), name), username = coalesce(\(username?.text), username),
+                UPDATE users SET name = \(name.sql(of: "name")), username = coalesce(\(username?.text), username),
                     username_key = coalesce(\(username?.key), username_key), updated_at = clock_timestamp()
                 WHERE id = \(userID) AND status <> 'deleted'
                     AND EXISTS (SELECT FROM memberships m WHERE m.user_id = \(userID) AND m.tenant_id = \(tenantID))

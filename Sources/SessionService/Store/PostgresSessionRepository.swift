@@ -121,7 +121,8 @@ package struct PostgresSessionRepository: SessionRepository {
         try await database.query(
             """
             UPDATE sessions SET
-                user_snapshot = user_snapshot || jsonb_strip_nulls(jsonb_build_object(
+                user_snapshot = CASE WHEN \(change.clearsName) THEN user_snapshot - 'name' ELSE user_snapshot END
+                    || jsonb_strip_nulls(jsonb_build_object(
                     'name', \(change.name)::text, 'username', \(change.username)::text,
                     'roles', to_jsonb(\(change.roles)::text[]),
                     'permissions', to_jsonb(\(change.permissions)::text[]))),

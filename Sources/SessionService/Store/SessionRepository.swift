@@ -223,16 +223,19 @@ package struct RefreshClaim: Sendable, Hashable {
 /// What an event of identity changes in the snapshots of a user's sessions.
 package struct SnapshotChange: Sendable, Hashable {
     package var name: String?
+    /// Whether the user has no name any more.
+    package var clearsName: Bool
     package var username: String?
     package var roles: [String]?
     package var permissions: [String]?
     package var mustChangePassword: Bool?
 
     package init(
-        name: String? = nil, username: String? = nil, roles: [String]? = nil, permissions: [String]? = nil,
-        mustChangePassword: Bool? = nil
+        name: String? = nil, clearsName: Bool = false, username: String? = nil, roles: [String]? = nil,
+        permissions: [String]? = nil, mustChangePassword: Bool? = nil
     ) {
         self.name = name
+        self.clearsName = clearsName
         self.username = username
         self.roles = roles
         self.permissions = permissions
@@ -240,6 +243,7 @@ package struct SnapshotChange: Sendable, Hashable {
     }
 
     package func apply(to session: inout Session) {
+        if clearsName { session.user.name = nil }
         if let name { session.user.name = name }
         if let username { session.user.username = username }
         if let roles { session.user.roles = roles }
