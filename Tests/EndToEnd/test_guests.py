@@ -1,10 +1,13 @@
 """What a user has, may do and leaves behind in a tenant that is not their own."""
 
+import base64
+
 import psycopg
 import pytest
 
 from tenancy import PASSWORD, Person, make_tenant
 from test_accounts import rows_about
+from test_avatars import picture
 from waiting import until
 
 
@@ -51,6 +54,11 @@ def test_a_deleted_account_leaves_nothing_behind_where_it_was_a_guest(suite, htt
         assert written.status_code == 200, written.text
         kept = person.post("/trusted-devices", service="session", json={"name": "laptop"})
         assert kept.status_code == 201, kept.text
+        pictured = person.call(
+            "POST", f"/profiles/{guest.id}/avatar/upload", service="profile",
+            files={"file": ("me.png", picture("PNG"), "image/png")},
+        )
+        assert pictured.status_code == 201, pictured.text
     assert len({tenant for (tenant,) in rows_of(suite, "session", "sessions", guest.id)}) == 2
     logs = "/auth/me/audit-logs"
     until(lambda: guest.there.get(logs, service="audit").json().get("items"), seconds=15, saying="the trail there knows")
@@ -62,9 +70,14 @@ def test_a_deleted_account_leaves_nothing_behind_where_it_was_a_guest(suite, htt
     services = guest.home.get(path).json()["services"]
     both = {guest.home.tenant_id, guest.tenant["id"]}
     for service, part in (
-        ("session", "sessions"), ("session", "trusted_devices"), ("profile", "profiles"), ("audit", "records"),
+        ("session", "sessions"), ("session", "trusted_devices"), ("profile", "profiles"), ("profile", "avatars"),
+        ("audit", "records"), ("identity", "memberships"),
     ):
         assert {item["tenant_id"] for item in services[service][part]} == both, (service, part)
+    for kept in services["profile"]["avatars"]:
+        assert base64.b64decode(kept["content_base64"])[:4] == b"\x89PNG"
+    counts = services["audit"]["records_given"]
+    assert counts["given"] == counts["total"] == len(services["audit"]["records"])
 
     gone = guest.home.post("/auth/me/delete-account")
     assert gone.status_code == 202, gone.text

@@ -65,6 +65,30 @@ struct DeletionTests {
         #expect(count == 1)
     }
 
+    @Test("and a copy of one's data says where one is a member, and which devices are remembered")
+    func copied() async throws {
+        let (database, tenancy) = try await IdentityStore.makePostgres()
+        let world = TenancyWorld(tenancy)
+        let owner = try await world.person("owner", roles: ["owner"])
+        let ann = try await world.person("ann")
+        let (acme, host) = try await world.tenant("acme", by: owner)
+        let invitation = try await world.invitations.create(
+            email: nil, roles: ["auditor"], lifetime: nil, by: host, origin: makeOrigin())
+        _ = try await world.invitations.accept(invitation.code.text, by: ann, origin: makeOrigin())
+        try await database.query(
+            """
+            INSERT INTO remembered_devices (id, user_id, tenant_id, user_agent, created_at, expires_at)
+            VALUES (\(UUID.v7()), \(ann.subject), \(ann.tenantID), 'curl/8', now(), now() + interval '1 day')
+            """, deadline: soon)
+        let deletions = PostgresDeletionRepository(database: database)
+        #expect(try await deletions.hosts(of: ann.subject, deadline: soon) == [acme.id])
+        let parts = try await deletions.personalData(of: ann.subject, tenantID: ann.tenantID, deadline: soon)
+        let memberships = try #require(parts["memberships"])
+        #expect(memberships.contains(acme.id.text) && memberships.contains(ann.tenantID.text))
+        #expect(memberships.contains("auditor") && parts["account"]?.contains("auditor") == false)
+        #expect(parts["remembered_devices"]?.contains("curl/8") == true)
+    }
+
     @Test("but never those of another tenant")
     func foreign() async throws {
         let (database, tenancy) = try await IdentityStore.makePostgres()

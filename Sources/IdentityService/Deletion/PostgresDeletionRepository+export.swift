@@ -71,12 +71,24 @@ extension PostgresDeletionRepository {
                 'phone', u.phone, 'name', u.name, 'status', u.status, 'email_verified_at', u.email_verified_at,
                 'phone_verified_at', u.phone_verified_at, 'created_at', u.created_at, 'updated_at', u.updated_at,
                 'last_login_at', u.last_login_at, 'password_changed_at', p.changed_at,
-                'roles', (SELECT coalesce(json_agg(r.role ORDER BY r.role), '[]') FROM user_roles r WHERE r.user_id = u.id)
-            )::text AS account
+                'roles', (SELECT coalesce(json_agg(r.role ORDER BY r.role), '[]') FROM user_roles r
+                    WHERE r.user_id = u.id AND r.tenant_id = u.tenant_id)
+            )::text AS account,
+            (SELECT coalesce(json_agg(json_build_object('tenant_id', m.tenant_id, 'tenant', t.slug,
+                'is_home', m.tenant_id = u.tenant_id, 'status', m.status, 'created_at', m.created_at,
+                'roles', (SELECT coalesce(json_agg(r.role ORDER BY r.role), '[]') FROM user_roles r
+                    WHERE r.user_id = m.user_id AND r.tenant_id = m.tenant_id)) ORDER BY m.created_at), '[]')
+                FROM memberships m JOIN tenants t ON t.id = m.tenant_id WHERE m.user_id = u.id)::text AS memberships,
+            (SELECT coalesce(json_agg(json_build_object('id', d.id, 'tenant_id', d.tenant_id,
+                'user_agent', d.user_agent, 'created_at', d.created_at, 'last_used_at', d.last_used_at,
+                'expires_at', d.expires_at) ORDER BY d.created_at), '[]')
+                FROM remembered_devices d WHERE d.user_id = u.id)::text AS remembered_devices
             FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.id = \(userID) AND u.tenant_id = \(tenantID)
             """
         let row = try await database.query(sql, deadline: deadline).first
-        return ["account": try row?.decode(String.self, "account") ?? "null"]
+        return try ["account", "memberships", "remembered_devices"].reduce(into: [:]) { parts, name in
+            parts[name] = try row?.decode(String.self, name) ?? "null"
+        }
     }
 }
 
