@@ -45,11 +45,10 @@ struct RowSecurityTests {
         let repository = PostgresProfileRepository(database: try await database.forging(), outbox: Outbox())
         for user in [ann, bob] {
             let event = try event(of: user, in: mine)
-            // Ann is somebody else's user, and bob's change reaches no further than his tenant.
-            let changed = try? await repository.change(
+            // Ann may be a guest here, with a profile of her own; a change reaches no further than its tenant.
+            _ = try await repository.change(
                 user, tenantID: mine, expected: nil, event: event, deadline: soon
             ) { $0.fields[.nickname] = .text("Mallory") }
-            #expect((changed == nil) == (user == ann))
         }
         let event = try event(of: bob, in: mine)
         _ = try await repository.setAvatar(
