@@ -72,5 +72,5 @@ extension ConfigurationKey<Bool> {
 extension ConfigurationKey<[AddressRange]> {
     static let bruteForceTrusted = addressRanges(
         "bruteforce.trusted_addresses", default: ["127.0.0.0/8", "::1"],
-        "Whose failures and calls are not counted by address: gateways of one's own that hide their clients' addresses.")
+        "Whose failures and calls are not counted by address: one's own gateways that hide their clients' addresses.")
 }
