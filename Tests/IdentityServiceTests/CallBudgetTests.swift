@@ -1,5 +1,6 @@
 import Foundation
 import IdentityService
+import MicroMiddleware
 import Synchronization
 import Testing
 

@@ -215,7 +215,7 @@ extension CodeContract {
         let world = TenancyWorld(room.tenancy)
         let admin = try await world.person("root", roles: ["owner"])
         func change(_ email: String?, name: String? = nil) async throws -> [DomainEvent] {
-            let changes = UserChanges(email: try email.map(Identifier.email), name: name)
+            let changes = UserChanges(email: try email.map(Identifier.email), name: name.map(FieldChange.set) ?? .keep)
             _ = try await world.users.update(user.id, changes, by: admin, origin: makeOrigin())
             return try await room.events().filter { $0.type == .emailChanged }
         }
