@@ -105,6 +105,20 @@ def rows_about(suite, user_id, email):
     return found
 
 
+def wait_until_forgotten(suite, user_id, email):
+    """What was under way at the moment of a deletion is swept up within ten seconds."""
+    left = []
+
+    def is_forgotten():
+        left[:] = rows_about(suite, user_id, email)
+        return not left
+
+    try:
+        until(is_forgotten, seconds=25, every=1)
+    except AssertionError:
+        raise AssertionError(f"still there: {left}") from None
+
+
 def test_a_deleted_account_leaves_nothing_behind_even_while_it_refreshes(suite, http, make_account):
     account = make_account()
     session = account.login()
@@ -112,15 +126,18 @@ def test_a_deleted_account_leaves_nothing_behind_even_while_it_refreshes(suite, 
     stop, seen = threading.Event(), []
 
     def refresh():
-        token = session["refresh_token"]
+        token, logins = session["refresh_token"], 0
         with httpx.Client(base_url=suite.gateway, timeout=15) as own:
             while not stop.is_set():
                 answer = own.post(f"{AUTH}/refresh", json={"refresh_token": token})
                 seen.append(answer.status_code)
                 if answer.status_code == 200:
                     token = answer.json()["data"]["refresh_token"] or token
-                else:
+                elif logins < 2:  # a third failure would hold up the one that is looked at below
+                    logins += 1
                     own.post(f"{AUTH}/login", json={"identity": account.email, "password": account.password})
+                else:
+                    stop.wait(0.1)
 
     thread = threading.Thread(target=refresh)
     thread.start()
@@ -140,8 +157,7 @@ def test_a_deleted_account_leaves_nothing_behind_even_while_it_refreshes(suite, 
     login = http.post(f"{AUTH}/login", json={"identity": account.email, "password": account.password})
     assert login.status_code == 401
     mail(suite, account.email, "Your account is deleted")
-    # What was under way at the moment of the deletion is swept up within ten seconds.
-    until(lambda: not rows_about(suite, account.id, account.email), seconds=25, every=1, saying="nothing is left")
+    wait_until_forgotten(suite, account.id, account.email)
     # The address is free again.
     answer = http.post(f"{AUTH}/register", json={"email": account.email, "password": account.password})
     assert answer.status_code == 201 and answer.json()["data"]["user_id"] != account.id
@@ -166,7 +182,7 @@ def test_an_account_that_an_administrator_deletes_leaves_nothing_behind_either(s
 
     until(complete, seconds=30, saying="every service has erased")
     mail(suite, ann.email, "Your account is deleted")
-    until(lambda: not rows_about(suite, ann.id, ann.email), seconds=25, every=1, saying="nothing is left")
+    wait_until_forgotten(suite, ann.id, ann.email)
     # The address is free again.
     assert Person(http, tenant["id"], email=ann.email).id != ann.id
 

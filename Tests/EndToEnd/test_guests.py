@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tenancy import PASSWORD, Person, make_tenant
-from test_accounts import rows_about
+from test_accounts import wait_until_forgotten
 from test_avatars import picture
 from waiting import until
 
@@ -84,7 +84,7 @@ def test_a_deleted_account_leaves_nothing_behind_where_it_was_a_guest(suite, htt
     assert gone.status_code == 202, gone.text
     path = f"/identity/api/v1/public/deletions/{gone.json()['data']['deletion_id']}"
     until(lambda: http.get(path).json()["data"]["status"] == "complete", seconds=30, saying="all have erased")
-    until(lambda: not rows_about(suite, guest.id, guest.home.email), seconds=25, every=1, saying="nothing is left")
+    wait_until_forgotten(suite, guest.id, guest.home.email)
     # The trail keeps that it happened, and not from where; and it is as provable as before.
     until(lambda: not addresses_in_the_trail(suite, guest.id), seconds=25, every=1, saying="the payloads are erased")
     reports = {report["tenant_id"]: report for report in json.loads(suite.authms("audit", "verify", "--json").stdout)}

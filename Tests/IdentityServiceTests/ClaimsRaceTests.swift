@@ -17,7 +17,7 @@ struct ClaimsRaceTests {
             case .roleRemoved: account.user.roles = ["member"]
             case .permissionsReduced: break
             case .disabled: account.user.status = .disabled
-            case .tenantSuspended: account.tenant.status = .suspended
+            case .tenantSuspended: break
             case .passwordChanged: account.passwordChangedAt += 1
             case .deleted: account.user.status = .deleted
             }
@@ -176,6 +176,7 @@ extension InMemoryIdentityRepository {
     fileprivate func change(_ id: UUID, _ change: ClaimsRaceTests.Change) {
         if change == .permissionsReduced { customRoles[0].permissions = [] }
         guard var account = accounts[id] else { return }
+        if change == .tenantSuspended { tenants[account.user.tenantID]?.status = .suspended }
         change.apply(to: &account)
         accounts[id] = account
     }

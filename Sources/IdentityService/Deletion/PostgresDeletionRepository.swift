@@ -101,6 +101,11 @@ package struct PostgresDeletionRepository: DeletionRepository {
     /// What is left is an id that says that it is deleted. Its username is one that nobody can register.
     private static func erasure(of userID: UUID, _ tenantID: UUID) -> [SQL] {
         [
+            // Those that the user took, in whatever tenant, and those that wait for the address. First, while it is known.
+            """
+            DELETE FROM invitations WHERE used_by = \(userID) OR email_key = (
+                SELECT email_key FROM users WHERE id = \(userID) AND tenant_id = \(tenantID))
+            """,
             """
             UPDATE users SET status = 'deleted', email = NULL, email_key = NULL, email_verified_at = NULL, phone = NULL,
                 phone_key = NULL, phone_verified_at = NULL, name = NULL, username = 'deleted',

@@ -30,9 +30,12 @@ struct Serve: AsyncParsableCommand {
         try checkPort(settings)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
-                // By then the service has connected to all it needs, and what starting touched is touched.
-                guard (try? await Task.sleep(for: .seconds(3))) != nil else { return }
-                StartupPages.release()
+                // After three seconds the service has connected to all it needs, after fifteen all that it does from time to
+                // time was done once.
+                for pause in [3, 12] {
+                    guard (try? await Task.sleep(for: .seconds(pause))) != nil else { return }
+                    StartupPages.release()
+                }
             }
             try await ServiceCatalogue.run(service, settings: settings, telemetry: telemetry)
             tasks.cancelAll()

@@ -73,7 +73,7 @@ struct RevocationTests {
         #expect(try JSONDecoder().decode(Revocation.self, from: Data(old.utf8)).tenantID == nil)
         let revocation = Revocation(
             sequence: 1, kind: .user, subjectID: user, tenantID: tenant,
-            issuedBefore: Date(timeIntervalSince1970: 0.001), expiresAt: Date(timeIntervalSince1970: 0.002))
+            issuedBefore: Date(timeIntervalSince1970: 1), expiresAt: Date(timeIntervalSince1970: 2))
         let data = try JSONEncoder().encode(revocation)
         #expect(try JSONDecoder().decode(Revocation.self, from: data) == revocation)
         var members = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
