@@ -84,7 +84,6 @@ private struct AuditParts {
     private let reconcilers: [StreamReconciler]
     let retention: AuditRetention
     private let keeper: PartitionKeeper
-    private let eraser: PayloadEraser
     let checkpoints: CheckpointParts?
     let deadLetters: DeadLetterDesk
     private let deadLetterGauge: DeadLetterGauge
@@ -94,7 +93,7 @@ private struct AuditParts {
         let redisService: [any Service] = redis.map { [$0] } ?? []
         // The checkpointer before what stores records: services stop in the opposite order.
         let signing: [any Service] = checkpoints.map { [$0.watcher, $0.checkpointer] } ?? []
-        return [database] + redisService + events.services + signing + [feed, keeper, eraser, consumer] + reconcilers
+        return [database] + redisService + events.services + signing + [feed, keeper, consumer] + reconcilers
             + [deadLetterGauge] + keys
     }
 
@@ -137,7 +136,6 @@ private struct AuditParts {
         keeper = PartitionKeeper(
             partitions: AuditPartitions(database), retention: retention, wakeRelay: { events.outbox.wake() },
             logger: logger)
-        eraser = PayloadEraser(database, outbox: events.outbox, logger: logger)
         consumer = EventConsumer(
             queue: EventTopology.auditQueue, configuration: broker, limits: try ConsumerLimits(settings: settings),
             retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: logger

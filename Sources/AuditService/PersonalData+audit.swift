@@ -5,8 +5,8 @@ import Postgres
 
 extension PersonalData {
     /// The audit service's: what the user did and what was done to the user, the newest records, as many as ten thousand and four
-    /// mebibytes hold; and how many there are, so that nobody takes a part for all. What becomes
-    /// of the records when a user is deleted is ``PayloadEraser``'s.
+    /// mebibytes hold; and how many there are, so that nobody takes a part for all. The trail is append-only and erases nothing;
+    /// its records name users by id.
     package static let audit = PersonalData(
         source: .audit, erasure: { _ in [] },
         export: { user, tenants in

@@ -33,7 +33,7 @@ struct DeletionTests {
         let id = try row.decode(UUID.self, "id")
         #expect(try await types(in: database, about: ann.subject).last == .userDeleted)
         let deletions = PostgresDeletionRepository(database: database)
-        for service in ["session", "profile", "mfa", "audit"] {
+        for service in ["session", "profile", "mfa"] {
             #expect(try await deletions.deletion(id, deadline: soon)?.completedAt == nil)
             let completion = try DomainEvent(
                 type: .userErased, subject: ann.subject.text, tenantID: ann.tenantID, data: EventDetail())

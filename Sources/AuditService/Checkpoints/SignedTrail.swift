@@ -201,13 +201,11 @@ struct SignedTrail {
             "\(beyond.treeSize) records were signed for, and \(records) are there: the tail was cut off")
     }
 
-    /// - Parameters:
-    ///   - dropped: how many of the records are there by their hash alone.
-    ///   - erased: how many have lost their payload.
-    func result(records: Int64, dropped: Int64, erased: Int64) -> TrailVerification {
+    /// - Parameter dropped: how many of the records are there by their hash alone.
+    func result(records: Int64, dropped: Int64) -> TrailVerification {
         TrailVerification(
-            tenantID: tenantID.text, records: records, dropped: dropped, erased: erased, checkpoints: agreedCount,
-            copies: copyCount, faults: faults.sorted { $0.sequence < $1.sequence })
+            tenantID: tenantID.text, records: records, dropped: dropped, checkpoints: agreedCount, copies: copyCount,
+            faults: faults.sorted { $0.sequence < $1.sequence })
     }
 
     private mutating func add(_ kind: String, _ sequence: Int64, _ message: String) {

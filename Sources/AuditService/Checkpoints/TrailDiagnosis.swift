@@ -52,10 +52,7 @@ struct TrailDiagnosis: Sendable {
         if head > 0, sequence > head {
             return make("inserted", sequence, "no record beyond the recorded head at \(head)", "this one")
         }
-        if record.erasedBy != nil, !record.isTombstone {
-            return make("altered", sequence, "an erased payload", "something in its place")
-        }
-        let payload = record.isTombstone ? link.payloadHash : record.payloadHash()
+        let payload = record.payloadHash()
         guard payload == link.payloadHash else {
             return make(
                 "altered", sequence, "payload hash \(Hex.text(link.payloadHash))",

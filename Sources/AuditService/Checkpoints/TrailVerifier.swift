@@ -9,7 +9,7 @@ package struct TrailFault: Sendable, Hashable, Codable {
     /// `altered`, `missing`, `unlinked`, `truncated`, `beyondHead` as ``ChainFault/Kind``; `inserted`, `reordered` and
     /// `misplaced` (in another month's partition) where the trail tells so much; `rewritten` where the records no
     /// longer make a tree that was signed; `checkpointForged`, `checkpointReplaced`, `checkpointRemoved`;
-    /// `erasedUnaccounted` where a payload is gone and no record of the chain tells of it; `droppedUnaccounted` where records are gone as if by the retention policy, and the trail does not tell of it.
+    /// `droppedUnaccounted` where records are gone as if by the retention policy, and the trail does not tell of it.
     package var kind: String
     package var tenantID: String
     /// The first record that is not as it was written; of a rewritten chain, the first that may not be.
@@ -36,9 +36,6 @@ package struct TrailVerification: Sendable, Hashable, Codable {
     package var records: Int64
     /// Of those, how many the retention policy has dropped: their hashes are there, and what was signed holds over them.
     package var dropped: Int64
-    /// Of how many the payload is gone, as the chain tells: of these it is proven that they were there and in what order, and not
-    /// what they said.
-    package var erased: Int64
     /// How many signed checkpoints they agree with.
     package var checkpoints: Int
     /// Of those, how many were found in a copy too.
@@ -47,11 +44,11 @@ package struct TrailVerification: Sendable, Hashable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case tenantID = "tenant_id"
-        case records, dropped, erased, checkpoints, copies, faults
+        case records, dropped, checkpoints, copies, faults
     }
 }
 
-/// Reads a trail from end to end, in constant memory but for the ids of erased users, with read access and public keys alone.
+/// Reads a trail from end to end, in constant memory, with read access and public keys alone.
 package struct TrailVerifier: Sendable {
     private let database: PostgresClient
     private let ring: KeyRing
@@ -139,8 +136,7 @@ package struct TrailVerifier: Sendable {
             signed.add(found)
         }
         signed.finish(records: reading.chain.verified)
-        return signed.result(
-            records: reading.chain.verified, dropped: reading.droppedCount, erased: reading.chain.erased)
+        return signed.result(records: reading.chain.verified, dropped: reading.droppedCount)
     }
 
     /// Further records that claim the place of this one.

@@ -23,7 +23,6 @@ struct ExportedRecord: Codable {
         case sourceHash = "source_hash"
         case recordedAt = "recorded_at"
         case payloadHash = "payload_hash"
-        case erasedBy = "erased_by"
         case previousHash = "previous_hash"
         case metadataText = "metadata_text"
     }
@@ -58,7 +57,6 @@ struct ExportedRecord: Codable {
             sourceHash: try hash(.sourceHash), recordedAt: try read(.recordedAt) { EventTime($0) },
             link: ChainLink(
                 sequence: try container.decode(Int64.self, forKey: .sequence), payloadHash: try hash(.payloadHash),
-                previousHash: try hash(.previousHash), hash: try hash(.hash)),
-            erasedBy: try container.decodeIfPresent(UUID.self, forKey: .erasedBy))
+                previousHash: try hash(.previousHash), hash: try hash(.hash)))
     }
 }

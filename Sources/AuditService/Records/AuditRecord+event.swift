@@ -35,7 +35,6 @@ extension AuditRecord {
         sourceHash = published.hash
         self.recordedAt = recordedAt
         link = nil
-        erasedBy = nil
     }
 
     /// The data without its member `personal`: the trail cannot forget, so it does not learn it. Everything else is left as it was

@@ -33,16 +33,13 @@ package struct AuditRecord: Sendable, Hashable, Identifiable {
     package let recordedAt: EventTime
     /// The place in the tenant's chain; nil before it has one.
     package var link: ChainLink?
-    /// The record that tells that this one's payload was erased; nil where it has it.
-    package var erasedBy: UUID?
 
     /// Of its parts: how an exported record is read back.
     init(
         id: UUID, occurredAt: EventTime, tenantID: UUID, action: String, module: String, operatorID: String?,
         operatorType: String, targetType: String, targetID: String, status: EventStatus, level: AuditLevel,
         message: String, sessionID: String?, ip: String?, userAgent: String?, requestID: String?, metadata: String,
-        source: String, sourcePosition: Int64, sourceHash: [UInt8], recordedAt: EventTime, link: ChainLink?,
-        erasedBy: UUID? = nil
+        source: String, sourcePosition: Int64, sourceHash: [UInt8], recordedAt: EventTime, link: ChainLink?
     ) {
         self.id = id
         self.occurredAt = occurredAt
@@ -66,7 +63,6 @@ package struct AuditRecord: Sendable, Hashable, Identifiable {
         self.sourceHash = sourceHash
         self.recordedAt = recordedAt
         self.link = link
-        self.erasedBy = erasedBy
     }
 }
 

@@ -24,7 +24,6 @@ struct AuditRecordView: Encodable, Sendable {
         case sourceHash = "source_hash"
         case recordedAt = "recorded_at"
         case payloadHash = "payload_hash"
-        case erasedBy = "erased_by"
         case previousHash = "previous_hash"
     }
 
@@ -51,7 +50,6 @@ struct AuditRecordView: Encodable, Sendable {
         try container.encode(record.sourcePosition, forKey: .sourcePosition)
         try container.encode(Hex.text(record.sourceHash), forKey: .sourceHash)
         try container.encode(record.recordedAt.text, forKey: .recordedAt)
-        try container.encodeIfPresent(record.erasedBy?.text, forKey: .erasedBy)
         guard let link = record.link else { return }
         try container.encode(link.sequence, forKey: .sequence)
         try container.encode(Hex.text(link.payloadHash), forKey: .payloadHash)

@@ -46,7 +46,7 @@ extension AuditRecord: PostgresRowDecodable {
         """
         id, occurred_at, tenant_id, sequence, action, module, operator_id, operator_type, target_type, target_id,
         status, level, message, session_id, ip, user_agent, request_id, metadata::text AS metadata, source,
-        source_position, source_hash, recorded_at, payload_hash, previous_hash, hash, erased_by
+        source_position, source_hash, recorded_at, payload_hash, previous_hash, hash
         """
 
     package init(row: PostgresRow) throws {
@@ -71,7 +71,6 @@ extension AuditRecord: PostgresRowDecodable {
         sourcePosition = try row.decode("source_position")
         sourceHash = try row.decode("source_hash")
         recordedAt = EventTime(try row.decode(Date.self, "recorded_at"))
-        erasedBy = try row.decode("erased_by")
         link = ChainLink(
             sequence: try row.decode("sequence"), payloadHash: try row.decode("payload_hash"),
             previousHash: try row.decode("previous_hash"), hash: try row.decode("hash"))

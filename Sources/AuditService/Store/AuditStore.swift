@@ -76,7 +76,6 @@ package struct AuditStore: Sendable {
         let touched = Set(records.map(\.tenantID))
         try await connection.query(Self.insertSQL(records))
         try await connection.query(Self.chainsSQL(chains.values.filter { touched.contains($0.tenantID) }))
-        try await noteErasures(records, on: connection)
         let counts = healed ? Dictionary(grouping: records, by: \.source).mapValues(\.count) : [:]
         for (source, stream) in streams where stream != before[source] {
             try await save(stream, before: before[source], healed: counts[source] ?? 0, on: connection)

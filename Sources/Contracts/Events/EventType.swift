@@ -117,8 +117,6 @@ extension EventType {
     package static let retentionChanged = EventType(rawValue: "audit.retention.changed")
     /// Its subject is the month: `2024-10`.
     package static let retentionDropped = EventType(rawValue: "audit.retention.dropped")
-    /// The trail forgets what it has of a deleted user: one in each tenant's chain that has records of theirs.
-    package static let payloadsErased = EventType(rawValue: "audit.user.erased")
     package static let streamResolved = EventType(rawValue: "audit.stream.resolved")
     package static let auditGapDetected = EventType(rawValue: "audit.stream.gap_detected")
     package static let auditGapHealed = EventType(rawValue: "audit.stream.gap_healed")

@@ -5,7 +5,7 @@ package import Foundation
 /// How far the deletion of an account has come.
 package struct Deletion: Sendable, Hashable {
     /// The services that must have erased what they hold before it is complete.
-    package static let services: Set<String> = ["identity", "session", "profile", "mfa", "audit"]
+    package static let services: Set<String> = ["identity", "session", "profile", "mfa"]
 
     package let id: UUID
     package let requestedAt: Date

@@ -126,17 +126,14 @@ struct AuditCommand: ParsableCommand {
 
         private func describe(_ result: TrailVerification) {
             let dropped = result.dropped > 0 ? " (\(result.dropped) of them dropped by the retention policy)" : ""
-            let erased = result.erased > 0 ? "; \(result.erased) payloads erased" : ""
             let checkpoints = "\(result.checkpoints) signed checkpoints, \(result.copies) of them in the copies"
             if result.faults.isEmpty {
                 Local.say(
-                    "✔ tenant \(result.tenantID): \(result.records) records\(dropped) are as they were written\(erased); "
+                    "✔ tenant \(result.tenantID): \(result.records) records\(dropped) are as they were written; "
                         + checkpoints)
                 return
             }
-            Local.say(
-                "✘ tenant \(result.tenantID): \(result.records) records\(dropped) are in order\(erased); "
-                    + checkpoints)
+            Local.say("✘ tenant \(result.tenantID): \(result.records) records\(dropped) are in order; \(checkpoints)")
             for fault in result.faults { Local.say("    \(fault.kind): \(fault.message)") }
         }
     }
