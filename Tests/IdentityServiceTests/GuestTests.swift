@@ -41,6 +41,48 @@ struct GuestTests {
         try await accounts.requireHome(owner, deadline: deadline)
     }
 
+    @Test(
+        "gets nowhere without home's second factor by way of a host that asks for none",
+        arguments: IdentityStore.allCases)
+    func secondFactor(store: IdentityStore) async throws {
+        let (world, ann, _) = try await guest(in: store)
+        let repository = try await haveSecondFactor(ann, in: world)
+        let tokens = RecordingTokens()
+        let again = Reauthentication(
+            repository: repository, hasher: CountingHasher(), throttle: NoThrottle(), tokens: tokens)
+        let refused = await #expect(throws: APIError.self) {
+            _ = try await again.again(by: ann, password: "correct horse", declared: nil, origin: makeOrigin())
+        }
+        #expect(refused?.code == .stepUpRequired)
+        let enter = TenantSwitch(
+            repository: repository, memberships: world.store.memberships, sessions: FakeSessions(), tokens: tokens,
+            logger: Logger(label: "test"))
+        let unproven = await #expect(throws: APIError.self) {
+            _ = try await enter.enter(DefaultTenant.id, by: ann, origin: makeOrigin())
+        }
+        #expect(unproven?.code == .stepUpRequired && tokens.grants.isEmpty)
+        var proven = ann
+        proven.methods = ["pwd", "otp", "mfa"]
+        let answer = try await enter.enter(DefaultTenant.id, by: proven, origin: makeOrigin())
+        #expect(answer.user.tenantID == DefaultTenant.id && tokens.grants.map(\.methods) == [proven.methods])
+        // The host asks nobody, whatever they have.
+        _ = try await enter.enter(ann.tenantID, by: ann, origin: makeOrigin())
+    }
+
+    /// A second factor at home, where they count, and none asked for by the host.
+    private func haveSecondFactor(
+        _ ann: AccessTokenClaims, in world: TenancyWorld
+    ) async throws -> any IdentityRepository & SecondFactorRepository {
+        let repository = try #require(world.store.repository as? any IdentityRepository & SecondFactorRepository)
+        let deadline = makeOrigin().scope.deadline
+        let state = SecondFactorState(userID: ann.subject, tenantID: DefaultTenant.id, methods: [.totp], version: 1)
+        _ = try await repository.hear(SecondFactorReport(users: [state]), deadline: deadline)
+        let event = try DomainEvent(
+            type: .mfaPolicyChanged, subject: ann.tenantID.text, tenantID: ann.tenantID, data: EventDetail())
+        try await repository.setMFAPolicy(MFAPolicy(mode: .off), of: ann.tenantID, event: event, deadline: deadline)
+        return repository
+    }
+
     /// What the guest's token says in the other tenant, and its owner's.
     private func guest(
         in store: IdentityStore

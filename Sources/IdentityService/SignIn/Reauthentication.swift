@@ -25,7 +25,8 @@ package struct Reauthentication: Sendable {
     /// session: a stranger with a stolen token does not get to guess at leisure, nor to lock the owner's login.
     ///
     /// - Throws: ``IdentityError/invalidCredentials``, ``IdentityError/throttled(retryAfter:)``; 403 `step_up_required` to
-    ///   who has a second factor: a fresh sign-in of theirs is one with both, and ``StepUp`` is what proves the other.
+    ///   who has a second factor that counts here or at home: a fresh sign-in of theirs is one with both, and ``StepUp`` is
+    ///   what proves the other.
     package func again(
         by identity: AccessTokenClaims, password: String, declared: String?, origin: RequestOrigin
     ) async throws -> MintedAccessToken {
@@ -38,12 +39,13 @@ package struct Reauthentication: Sendable {
                 identity.subject, tenantID: identity.tenantID, deadline: deadline.forStatement)
         else { throw IdentityError.userUnknown }
         guard account.isUsable else { throw IdentityError.accountDisabled }
-        // The password was set at home, where the policy may be another than where the user works now.
+        // The password was set at home, where the policies may be others than where the user works now.
         let home =
             account.user.isGuest
-            ? try await repository.tenant(account.user.homeTenantID, deadline: deadline.forStatement) : account.tenant
+            ? try await repository.account(
+                identity.subject, tenantID: account.user.homeTenantID, deadline: deadline.forStatement) : account
         guard let home else { throw IdentityError.userUnknown }
-        let presented = home.passwordPolicy.presented(password, declared: declared, tenantID: home.id)
+        let presented = home.tenant.passwordPolicy.presented(password, declared: declared, tenantID: home.tenant.id)
         let verdict = try await hasher.verify(presented, against: account.passwordHash, deadline: deadline.forHash)
         let event = try origin.event(
             verdict.matches ? .reauthenticated : .loginFailed, user: identity.subject, tenantID: identity.tenantID,
@@ -55,7 +57,10 @@ package struct Reauthentication: Sendable {
             throw IdentityError.invalidCredentials
         }
         await throttle.succeeded(admission)
-        guard account.secondFactorDemand != .proof else { throw APIError(.stepUpRequired) }
+        // A host that asks nobody for a second factor is no way around home, which does: the token leads back there.
+        guard account.secondFactorDemand != .proof, home.secondFactorDemand != .proof else {
+            throw APIError(.stepUpRequired)
+        }
         return try tokens.mint(
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID, authenticatedAt: Date(),

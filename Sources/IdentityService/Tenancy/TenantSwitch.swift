@@ -30,7 +30,8 @@ package struct TenantSwitch: Sendable {
 
     /// The new session remembers how and when the user signed in.
     /// - Throws: ``IdentityError/tenantNotFound`` where the user is no member, ``IdentityError/membershipPending``,
-    ///   ``IdentityError/accountDisabled``, ``IdentityError/changedMeanwhile``; what the session service fails with.
+    ///   ``IdentityError/accountDisabled``, ``IdentityError/changedMeanwhile``; 403 `step_up_required` without the second
+    ///   factor that a login there would take; what the session service fails with.
     package func enter(
         _ tenantID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
     ) async throws -> SignInAnswer {
@@ -40,10 +41,11 @@ package struct TenantSwitch: Sendable {
             throw IdentityError.tenantNotFound
         }
         guard account.isUsable else { throw account.refusal }
-        // Nobody gets around a second factor by coming in from next door.
-        if account.mfaPolicy.requires(of: account.user.roles), !identity.methods.contains("mfa") {
-            throw APIError(.stepUpRequired)
-        }
+        // Nobody gets around a second factor by coming in from next door: neither one that the tenant requires, nor one
+        // that the user has, which a login there would ask for.
+        let isAskedForMore =
+            account.secondFactorDemand == .proof || account.mfaPolicy.requires(of: account.user.roles)
+        if isAskedForMore, !identity.methods.contains("mfa") { throw APIError(.stepUpRequired) }
         let request = CreateSessionRequest(
             sessionID: .v7(), user: account.user.snapshot, methods: identity.methods,
             authenticatedAt: identity.authenticatedAt, mustChangePassword: account.mustChangePassword,
