@@ -5,7 +5,8 @@ import base64
 import psycopg
 import pytest
 
-from tenancy import PASSWORD, Person, make_tenant
+from second_factor import Authenticator
+from tenancy import PASSWORD, Person, claims, make_tenant
 from test_accounts import wait_until_forgotten
 from test_avatars import picture
 from waiting import until
@@ -127,6 +128,29 @@ def test_a_guest_proves_who_they_are_as_home_wants_it(http, administrator):
     again = guest.there.post("/auth/re-authenticate", json={"password": PASSWORD})
     assert again.status_code == 200, again.text
     assert guest.there.post("/auth/re-authenticate", json={"password": "wrong horse"}).status_code == 401
+
+
+def test_a_guest_owes_the_second_factor_of_home_whatever_the_host_asks(http, administrator):
+    guest = Guest(http, administrator)
+    off = guest.owner.put("/admin/mfa/policy", service="mfa", json={"mode": "off", "roles": []})
+    assert off.status_code == 200, off.text
+    setup = guest.home.post("/mfa/totp/setup", service="mfa")
+    assert setup.status_code == 200, setup.text
+    code = Authenticator(setup.json()["data"]["qr_code_url"]).code()
+    enabled = guest.home.post("/mfa/totp/verify", service="mfa", json={"code": code})
+    assert enabled.status_code == 200, enabled.text
+    back = {"tenant_id": guest.home.tenant_id}
+    for path, body in (("/auth/re-authenticate", {"password": PASSWORD}), ("/auth/me/switch-tenant", back)):
+        refused = guest.there.post(path, json=body)
+        assert refused.status_code == 403 and refused.json()["error"] == "step_up_required", refused.text
+    body = {"code": enabled.json()["data"]["backup_codes"][0], "mfa_method": "backup_code"}
+    proven = guest.there.post("/mfa/step-up", service="mfa", json=body)
+    assert proven.status_code == 200, proven.text
+    fresh = guest.there.beside({**proven.json()["data"], "refresh_token": None})
+    assert claims(fresh)["tenant_id"] == guest.tenant["id"] and "mfa" in claims(fresh)["amr"]
+    entered = fresh.post("/auth/me/switch-tenant", json=back)
+    assert entered.status_code == 200, entered.text
+    assert "mfa" in claims(guest.home.beside(entered.json()["data"]))["amr"]
 
 
 def rows_of(suite, service, table, user_id):

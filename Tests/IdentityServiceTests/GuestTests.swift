@@ -69,6 +69,28 @@ struct GuestTests {
         _ = try await enter.enter(ann.tenantID, by: ann, origin: makeOrigin())
     }
 
+    @Test(
+        "steps up by a factor of home, and gets a token for where the session is", arguments: IdentityStore.allCases,
+        [true, false])
+    func stepUp(store: IdentityStore, challengeFirst: Bool) async throws {
+        let (world, ann, _) = try await guest(in: store)
+        let repository = try await haveSecondFactor(ann, in: world)
+        let devices = try #require(repository as? any RememberedDeviceRepository)
+        let (factors, tokens, ring) = (FakeFactors(), RecordingTokens(), try KeyRing.ephemeral())
+        let gate = SecondFactorGate(
+            repository: repository, factors: factors, tickets: ChallengeTickets(ring: ring), tokens: tokens,
+            devices: RememberedDevices(repository: devices, ring: ring), logger: Logger(label: "test"))
+        let stepUp = StepUp(repository: repository, gate: gate, tokens: tokens)
+        let due = challengeFirst ? try await stepUp.begin(ann, origin: makeOrigin()) : nil
+        _ = try await stepUp.complete(
+            ann, challengeToken: due?.challengeToken, method: .totp, code: "123456", credential: nil,
+            origin: makeOrigin())
+        #expect(await factors.tenants == [DefaultTenant.id, DefaultTenant.id])
+        let grant = try #require(tokens.grants.first)
+        #expect(grant.user.tenantID == ann.tenantID && grant.sessionID == ann.sessionID)
+        #expect(grant.methods == ["pwd", "otp", "mfa"])
+    }
+
     /// A second factor at home, where they count, and none asked for by the host.
     private func haveSecondFactor(
         _ ann: AccessTokenClaims, in world: TenancyWorld

@@ -352,6 +352,8 @@ extension SecondFactorTests {
 /// An mfa service that accepts every answer, or is away.
 actor FakeFactors: SecondFactorService {
     private(set) var verified = 0
+    /// The tenants in which challenges were opened and answered.
+    private(set) var tenants: [UUID] = []
     private var isAway = false
     private var owner = UUID.v7()
 
@@ -364,6 +366,7 @@ actor FakeFactors: SecondFactorService {
 
     func open(_ request: OpenChallengeRequest, scope: RequestScope) throws -> OpenChallengeAnswer {
         try requireHere()
+        tenants.append(request.tenantID)
         return OpenChallengeAnswer(methods: [.totp])
     }
 
@@ -372,6 +375,7 @@ actor FakeFactors: SecondFactorService {
     ) throws -> VerifiedFactor {
         try requireHere()
         verified += 1
+        tenants.append(request.tenantID)
         return VerifiedFactor(methods: ["otp", "mfa"])
     }
 

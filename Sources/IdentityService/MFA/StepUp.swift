@@ -24,8 +24,8 @@ package struct StepUp: Sendable {
     /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/accountDisabled``; 409 for who has no second factor; 503
     ///   without the mfa service.
     package func begin(_ identity: AccessTokenClaims, origin: RequestOrigin) async throws -> SecondFactorDue {
-        _ = try await account(identity, origin: origin)
-        return try await gate.challenge(ticket(for: identity), origin: origin)
+        let account = try await account(identity, origin: origin)
+        return try await gate.challenge(ticket(for: account), origin: origin)
     }
 
     /// - Parameter challengeToken: from ``begin(_:origin:)``; without one a challenge is opened for this answer alone.
@@ -40,18 +40,18 @@ package struct StepUp: Sendable {
         let challenge: UUID
         if let challengeToken {
             let ticket = try gate.tickets.read(challengeToken, for: .stepUp)
-            guard ticket.userID == identity.subject, ticket.tenantID == identity.tenantID else {
+            guard ticket.userID == identity.subject, ticket.tenantID == account.user.homeTenantID else {
                 throw IdentityError.challengeInvalid
             }
             challenge = ticket.id
         } else {
-            let ticket = ticket(for: identity)
+            let ticket = ticket(for: account)
             _ = try await gate.challenge(ticket, origin: origin)
             challenge = ticket.id
         }
         let request = VerifyChallengeRequest(
-            userID: identity.subject, tenantID: identity.tenantID, method: method, code: code, credential: credential,
-            ip: origin.ip, userAgent: origin.userAgent)
+            userID: identity.subject, tenantID: account.user.homeTenantID, method: method, code: code,
+            credential: credential, ip: origin.ip, userAgent: origin.userAgent)
         let factor = try await gate.factors.verify(challenge, request, scope: origin.scope)
         return try tokens.mint(
             AccessTokenGrant(
@@ -72,8 +72,10 @@ package struct StepUp: Sendable {
         return account
     }
 
-    private func ticket(for identity: AccessTokenClaims) -> ChallengeTicket {
+    /// For home, where the factors are, also of a guest's.
+    private func ticket(for account: Account) -> ChallengeTicket {
         ChallengeTicket(
-            userID: identity.subject, tenantID: identity.tenantID, purpose: .stepUp, expiresAt: gate.tickets.expiry)
+            userID: account.user.id, tenantID: account.user.homeTenantID, purpose: .stepUp,
+            expiresAt: gate.tickets.expiry)
     }
 }
