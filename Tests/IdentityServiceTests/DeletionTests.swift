@@ -89,6 +89,29 @@ struct DeletionTests {
         #expect(parts["remembered_devices"]?.contains("curl/8") == true)
     }
 
+    @Test("and take the invitations of their address with them, if it is theirs", arguments: [true, false])
+    func invitations(isVerified: Bool) async throws {
+        let (database, tenancy) = try await IdentityStore.makePostgres()
+        let world = TenancyWorld(tenancy)
+        let owner = try await world.person("owner", roles: ["owner"])
+        let ann = try await world.person("ann")
+        if isVerified {
+            try await database.query(
+                "UPDATE users SET email_verified_at = now() WHERE id = \(ann.subject)", deadline: soon)
+        }
+        let (acme, host) = try await world.tenant("acme", by: owner)
+        let taken = try await world.invitations.create(
+            email: nil, roles: [], lifetime: nil, by: host, origin: makeOrigin())
+        _ = try await world.invitations.accept(taken.code.text, by: ann, origin: makeOrigin())
+        let waiting = try await world.invitations.create(
+            email: "ann@example.org", roles: [], lifetime: nil, by: host, origin: makeOrigin())
+        try await world.users.delete(ann.subject, by: owner, origin: makeOrigin())
+        let left: [UUID] = try await database.query(
+            "SELECT id FROM invitations WHERE tenant_id = \(acme.id) AND created_by = \(host.subject)", deadline: soon
+        ).column("id")
+        #expect(left == (isVerified ? [] : [waiting.invitation.id]))
+    }
+
     @Test("but never those of another tenant")
     func foreign() async throws {
         let (database, tenancy) = try await IdentityStore.makePostgres()

@@ -102,9 +102,11 @@ package struct PostgresDeletionRepository: DeletionRepository {
     private static func erasure(of userID: UUID, _ tenantID: UUID) -> [SQL] {
         [
             // Those that the user took, in whatever tenant, and those that wait for the address. First, while it is known.
+            // An address that is not verified may be somebody else's, whose invitations stay.
             """
             DELETE FROM invitations WHERE used_by = \(userID) OR email_key = (
-                SELECT email_key FROM users WHERE id = \(userID) AND tenant_id = \(tenantID))
+                SELECT email_key FROM users
+                WHERE id = \(userID) AND tenant_id = \(tenantID) AND email_verified_at IS NOT NULL)
             """,
             """
             UPDATE users SET status = 'deleted', email = NULL, email_key = NULL, email_verified_at = NULL, phone = NULL,
