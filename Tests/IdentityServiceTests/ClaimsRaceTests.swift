@@ -79,6 +79,39 @@ struct ClaimsRaceTests {
         #expect(ended.opened.count == 1 && ended.told == ended.opened)
     }
 
+    @Test("ends a session whose opening got no answer, and none that was refused", arguments: [true, false])
+    func unanswered(isRefused: Bool) async throws {
+        let user = try await makeEditor()
+        var sessions = MeddlingSessions(ended) {
+            if isRefused { throw ServiceCallError.rejected(target: "session", status: 409, envelope: nil) }
+        }
+        sessions.isSilent = true
+        let enter = TenantSwitch(
+            repository: repository, memberships: repository, sessions: sessions, tokens: tokens,
+            logger: Logger(label: "test"))
+        await #expect(throws: (any Error).self) {
+            _ = try await enter.enter(user.tenantID, by: claims(user), origin: makeOrigin())
+        }
+        // At once, and by an event for an opening that was still under way.
+        #expect(ended.opened.count == (isRefused ? 0 : 1) && ended.told == ended.opened)
+        let withdrawn = await repository.events.filter { $0.type == .sessionWithdrawn }
+        #expect(withdrawn.count == ended.opened.count && tokens.grants.isEmpty)
+    }
+
+    @Test("ends the session of a login that could not leave word of it")
+    func unannounced() async throws {
+        _ = try await makeEditor()
+        await repository.refuse(.sessionPending)
+        var sessions = MeddlingSessions(ended) {}
+        sessions.isSilent = true
+        let signIn = SignIn(
+            repository: repository, hasher: CountingHasher(), sessions: sessions, tokens: tokens,
+            logger: Logger(label: "test"))
+        await #expect(throws: FakeSessions.Away.self) { _ = try await signIn.signIn(attempt, origin: makeOrigin()) }
+        #expect(ended.opened.count == 1 && ended.told == ended.opened && tokens.grants.isEmpty)
+        #expect(await repository.events.last?.type == .sessionWithdrawn)
+    }
+
     @Test("is nothing where nothing changed, and every token is dated by when its claims were read")
     func undisturbed() async throws {
         let user = try await makeEditor()
@@ -144,6 +177,8 @@ final class EndedSessions: Sendable {
 
 /// A session service while whose work something else happens.
 struct MeddlingSessions: SessionOpening {
+    /// Whether it opens sessions without an answer.
+    var isSilent = false
     private let ended: EndedSessions
     private let meddle: @Sendable () async throws -> Void
 
@@ -155,6 +190,7 @@ struct MeddlingSessions: SessionOpening {
     func open(_ request: CreateSessionRequest, scope: RequestScope) async throws -> CreateSessionAnswer {
         try await meddle()
         ended.open(request.sessionID)
+        if isSilent { throw FakeSessions.Away() }
         return try FakeSessions().open(request, scope: scope)
     }
 
@@ -172,6 +208,8 @@ extension InMemoryIdentityRepository {
         ]
         accounts[id]?.user.roles = ["editor", "member"]
     }
+
+    fileprivate func refuse(_ type: EventType) { unwritable = type }
 
     fileprivate func change(_ id: UUID, _ change: ClaimsRaceTests.Change) {
         if change == .permissionsReduced { customRoles[0].permissions = [] }

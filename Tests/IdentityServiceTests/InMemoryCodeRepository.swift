@@ -32,7 +32,7 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
     func recordRequest(
         _ event: DomainEvent, about identifier: Identifier, tenantID: UUID, deadline: Deadline
     ) async {
-        await users.append(event, deadline: deadline)
+        await users.record(event)
     }
 
     func issue(_ code: NewCode, deadline: Deadline) async -> StoredCode? {
@@ -56,7 +56,7 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
     func attempt(
         _ purpose: CodePurpose, identifier: Identifier, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async -> [StoredCode] {
-        await users.append(event, deadline: deadline)
+        await users.record(event)
         guard case .found(let account) = await users.lookUp(identifier, tenantID: tenantID, deadline: deadline),
             account.user.status == .active
         else { return [] }
@@ -122,7 +122,7 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
         _ email: Identifier, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async {
         changes[event.id] = Change(userID: userID, email: email)
-        await users.append(event, deadline: deadline)
+        await users.record(event)
     }
 
     func issueEmailChange(_ code: NewCode, deadline: Deadline) async -> StoredCode? {
@@ -138,7 +138,7 @@ actor InMemoryCodeRepository: CodeRepository, EmailChangeRepository {
     func attemptEmailChange(
         of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
     ) async -> [StoredCode] {
-        await users.append(event, deadline: deadline)
+        await users.record(event)
         var live: [StoredCode] = []
         for (id, kept) in codes where kept.stored.userID == userID && kept.purpose == .emailChange {
             guard isLive(kept), kept.attempts < OneTimeCodes.attemptLimit else { continue }

@@ -18,6 +18,8 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     var guests: [Membership] = []
     private var keys: [IdentifierKind: [String: UUID]] = [:]
     var events: [DomainEvent] = []
+    /// What kind of event cannot be appended.
+    var unwritable: EventType?
     /// By the change that replaced them, where an administrator made it.
     var replacedEmails: [UUID: String] = [:]
     let now: Date
@@ -176,7 +178,13 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
         events.append(event)
     }
 
-    func append(_ event: DomainEvent, deadline: Deadline) { events.append(event) }
+    /// For the store of codes, too.
+    func record(_ event: DomainEvent) { events.append(event) }
+
+    func append(_ event: DomainEvent, deadline: Deadline) throws {
+        if event.type == unwritable { throw FakeSessions.Away() }
+        events.append(event)
+    }
 
     // MARK: - Unanswered refreshes
 

@@ -52,6 +52,7 @@ package struct SignInCompletion: Sendable {
     private func open(
         _ request: CreateSessionRequest, for account: Account, origin: RequestOrigin
     ) async throws -> SignInAnswer {
+        let withdrawal = SessionWithdrawal(repository: repository, sessions: sessions, logger: logger)
         var refreshToken: String?
         do {
             refreshToken = try await sessions.open(request, scope: origin.scope).refreshToken
@@ -62,13 +63,18 @@ package struct SignInCompletion: Sendable {
             logger.warning(
                 "no session could be opened: this login has an access token only",
                 metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
-            try await announce(request, origin: origin)
+            do {
+                try await announce(request, origin: origin)
+            } catch {
+                // The login fails, and session may have opened it without an answer.
+                await withdrawal.withdraw(request, .unknown, origin: origin)
+                throw error
+            }
         }
         do {
             return try await answer(request, for: account, refreshToken: refreshToken, origin: origin)
         } catch {
-            await SessionWithdrawal(repository: repository, sessions: sessions, logger: logger)
-                .withdraw(request, isOpen: refreshToken != nil, origin: origin)
+            await withdrawal.withdraw(request, refreshToken == nil ? .announced : .open, origin: origin)
             throw error
         }
     }

@@ -51,18 +51,22 @@ package struct TenantSwitch: Sendable {
             authenticatedAt: identity.authenticatedAt, mustChangePassword: account.mustChangePassword,
             userAgent: origin.userAgent, ip: origin.ip, policy: account.tenant.sessionPolicy,
             isKnownDevice: true)
+        let withdrawal = SessionWithdrawal(repository: repository, sessions: sessions, logger: logger)
         let opened: CreateSessionAnswer
         do {
             opened = try await sessions.open(request, scope: origin.scope)
         } catch let error as ServiceCallError where error.code == ErrorCode.sessionLimitReached.value {
             throw error.refusal ?? error.apiError
+        } catch {
+            // Without a refusal session may have opened it, and nobody would have a token of it.
+            if !SessionWithdrawal.isRefusal(error) { await withdrawal.withdraw(request, .unknown, origin: origin) }
+            throw error
         }
         do {
             return try await answer(
                 request, for: account, refreshToken: opened.refreshToken, from: identity.tenantID, origin: origin)
         } catch {
-            await SessionWithdrawal(repository: repository, sessions: sessions, logger: logger)
-                .withdraw(request, isOpen: true, origin: origin)
+            await withdrawal.withdraw(request, .open, origin: origin)
             throw error
         }
     }
