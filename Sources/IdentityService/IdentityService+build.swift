@@ -217,7 +217,8 @@ struct IdentityRules {
             codes: codes, oneTime: oneTime, accounts: accounts, throttle: throttle)
         self.choice = choice
         registration = Registration(
-            repository: repository, hasher: hasher, choice: choice, invitations: invitations)
+            repository: repository, hasher: hasher, choice: choice, throttle: throttle,
+            invitations: invitations)
         let tickets = ChallengeTickets(ring: security.ring)
         let devices = RememberedDevices(repository: repository, ring: security.ring)
         let gate = SecondFactorGate(

@@ -28,8 +28,9 @@ def test_the_rank_test_tells_a_shift_from_none():
     assert mann_whitney_p([1] * 30, [1] * 30) == 1
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def known(http):
+    # Anew for each call: a password that is wrong at a registration counts with those that are wrong at a login.
     return [Account(http).email for _ in range(ACCOUNTS)]
 
 

@@ -43,6 +43,22 @@ def test_after_five_free_guesses_an_identity_waits_and_its_known_device_does_not
     until(lambda: attempt(http, account, account.password).status_code == 200, seconds=5, saying="the wait is over")
 
 
+def test_registering_again_is_a_guess_at_the_password_as_a_login_is(http, make_account):
+    account = make_account()
+
+    def register(password):
+        answer = http.post("/identity/api/v1/auth/register", json={"email": account.email, "password": password})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["data"]["user_id"]
+
+    assert register(account.password) == account.id
+    for _ in range(6):
+        assert register("yet another horse battery") != account.id
+    # The right one is not looked at, and nobody is told so.
+    assert register(account.password) != account.id
+    assert attempt(http, account, account.password).status_code == 429
+
+
 def test_an_unknown_identity_waits_as_a_known_one_does(http, make_account):
     class Nobody:
         email = f"nobody-{id(object())}@example.org"

@@ -38,6 +38,29 @@ struct RegistrationTests {
         #expect(first.id == second.id)
     }
 
+    @Test("Whose password may not be tried at a login for now may not register again either; who is new may")
+    func throttled() async throws {
+        let throttle = CountingThrottle(limit: 2)
+        let right = RegistrationForm(email: "ann@example.org", password: "correct horse")
+        let owner = try await register(right, throttle: throttle)
+        #expect(throttle.failures == 0 && throttle.identities == ["ann@example.org"])
+        let wrong = RegistrationForm(email: "Ann@example.org", password: "another horse")
+        _ = try await register(wrong, throttle: throttle)
+        #expect(throttle.failures == 1)
+        // The right one wipes that out, as at a login.
+        #expect(try await register(right, throttle: throttle).id == owner.id)
+        #expect(throttle.failures == 0)
+        for _ in 0..<2 { _ = try await register(wrong, throttle: throttle) }
+        let before = hasher.runs
+        let pretended = try await register(right, throttle: throttle)
+        #expect(pretended.id != owner.id && pretended.email == owner.email && hasher.runs == before + 1)
+        #expect(throttle.failures == 2)
+        let ben = try await register(
+            RegistrationForm(email: "ben@example.org", password: "correct horse"), throttle: throttle)
+        let stored = await repository.account(ben.id, tenantID: ben.tenantID, deadline: makeOrigin().scope.deadline)
+        #expect(stored?.user.email == "ben@example.org" && throttle.failures == 2)
+    }
+
     @Test("A password that attackers try first is refused, whatever its case, and so is one with more than the limit")
     func common() async throws {
         for password in ["password1", "PassWord1", "qwertyuiop", "iloveyou1"] {
@@ -50,13 +73,15 @@ struct RegistrationTests {
         #expect(long.count > 128)
     }
 
-    private func register(_ form: RegistrationForm) async throws -> User {
+    private func register(
+        _ form: RegistrationForm, throttle: any Throttling = NoThrottle()
+    ) async throws -> User {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let common = try CommonPasswords(file: root.appending(path: "configs/passwords/common.sha1-40").path())
         return try await Registration(
             repository: repository, hasher: hasher,
-            choice: PasswordChoice(screening: OnlyCommon(common: common), hasher: hasher)
+            choice: PasswordChoice(screening: OnlyCommon(common: common), hasher: hasher), throttle: throttle
         ).register(form, origin: makeOrigin())
     }
 }

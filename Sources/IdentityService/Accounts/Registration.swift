@@ -36,22 +36,26 @@ package struct RegistrationForm: Sendable {
 ///
 /// Whether an e-mail address or a phone number is taken is not told, unless the tenant wants it told: the answer and the
 /// work are those of a registration, and the owner hears of it by mail. With the owner's own password it is the owner who
-/// registers again, and gets the same account. A username that is taken is told: it is public, and another must be chosen.
+/// registers again, and gets the same account. That tells a right password from a wrong one, so it counts as a login does. A
+/// username that is taken is told: it is public, and another must be chosen.
 package struct Registration: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
     let choice: PasswordChoice
+    let throttle: any Throttling
     /// Where a code is looked at before it is told whether an identity is taken; the insertion decides either way.
     let invitations: (any InvitationRepository)?
     let makeID: @Sendable () -> UUID
 
     package init(
         repository: any IdentityRepository, hasher: any PasswordHashing, choice: PasswordChoice? = nil,
-        invitations: (any InvitationRepository)? = nil, makeID: @escaping @Sendable () -> UUID = { .v7() }
+        throttle: any Throttling = NoThrottle(), invitations: (any InvitationRepository)? = nil,
+        makeID: @escaping @Sendable () -> UUID = { .v7() }
     ) {
         self.repository = repository
         self.hasher = hasher
         self.choice = choice ?? PasswordChoice(hasher: hasher)
+        self.throttle = throttle
         self.invitations = invitations
         self.makeID = makeID
     }
@@ -73,10 +77,13 @@ package struct Registration: Sendable {
             form.password, declared: form.transmission, policy: tenant.passwordPolicy, tenantID: tenant.id,
             field: "password")
         let taken = try await taken(checked.identifiers, of: tenant, deadline: deadline)
+        // Asked of whoever is new as well, so that the time is the same; they are let in whatever the answer.
+        let guess = try await admitGuess(
+            at: taken?.identifier ?? checked.identifiers.first { $0.kind != .username }, of: tenant, origin: origin)
         if let taken {
             return try await again(
-                checked, password: password, taken: taken, tenant: tenant, membership: admission.membership,
-                origin: origin)
+                checked, password: password, taken: taken.account, guess: guess, tenant: tenant,
+                membership: admission.membership, origin: origin)
         }
         let hash = try await hasher.hash(password, deadline: deadline.forHash)
         let user = NewUser(
@@ -126,8 +133,8 @@ package struct Registration: Sendable {
     /// - Throws: ``IdentityError/alreadyRegistered(_:)``
     private func taken(
         _ identifiers: [Identifier], of tenant: Tenant, deadline: Deadline
-    ) async throws -> Account? {
-        var taken: Account?
+    ) async throws -> (identifier: Identifier, account: Account)? {
+        var taken: (identifier: Identifier, account: Account)?
         var refused: IdentifierKind?
         for identifier in identifiers {
             let lookup = try await repository.lookUp(identifier, tenantID: tenant.id, deadline: deadline.forStatement)
@@ -135,29 +142,67 @@ package struct Registration: Sendable {
             if identifier.kind == .username || tenant.registrationDiscloses {
                 refused = refused ?? identifier.kind
             } else {
-                taken = taken ?? account
+                taken = taken ?? (identifier, account)
             }
         }
         if let refused { throw IdentityError.alreadyRegistered(refused) }
         return taken
     }
 
+    /// Whether a password may be tried for the identity, by the counters of its logins.
+    /// - Returns: `nil` when it may not now.
+    private func admitGuess(
+        at identifier: Identifier?, of tenant: Tenant, origin: RequestOrigin
+    ) async throws -> Admission? {
+        guard let identifier else { return .unthrottled }
+        do {
+            return try await throttle.admit(
+                SignInAttempt(identity: identifier.text, password: "", tenantID: tenant.id), origin: origin)
+        } catch IdentityError.throttled, IdentityError.proofNeeded {
+            return nil
+        }
+    }
+
+    /// - Parameter guess: `nil` where the password may not be tried now. Then it is nobody's, for the same work.
     private func again(
-        _ checked: Checked, password: String, taken: Account, tenant: Tenant, membership: Membership.Status,
-        origin: RequestOrigin
+        _ checked: Checked, password: String, taken: Account, guess: Admission?, tenant: Tenant,
+        membership: Membership.Status, origin: RequestOrigin
     ) async throws -> User {
         let deadline = origin.scope.deadline
-        let verdict = try await hasher.verify(password, against: taken.passwordHash, deadline: deadline.forHash)
-        let isTheirs = verdict.matches && !taken.isPasswordOver(at: Date())
+        var isTheirs = false
+        if guess == nil {
+            _ = try await hasher.hash(password, deadline: deadline.forHash)
+        } else {
+            let verdict = try await hasher.verify(password, against: taken.passwordHash, deadline: deadline.forHash)
+            isTheirs = verdict.matches && !taken.isPasswordOver(at: Date())
+        }
         let event = try origin.event(
             .registrationRepeated, user: taken.user.id, tenantID: tenant.id, actor: nil,
             status: isTheirs ? .success : .failure)
-        try await repository.append(event, deadline: deadline.forStatement)
+        // Counted while the event is written: nothing is counted of somebody new, who must not be answered the faster for it.
+        async let counted = count(guess, isTheirs: isTheirs)
+        async let written: Void = repository.append(event, deadline: deadline.forStatement)
+        let isNoticed = await counted
+        try await written
+        if isNoticed {
+            let event = try origin.event(
+                .userLocked, user: taken.user.id, tenantID: tenant.id, actor: nil, status: .failure,
+                message: "password_wrong")
+            try await repository.append(event, deadline: deadline.forStatement)
+        }
         if isTheirs, taken.isUsable { return taken.user }
         return Self.pretended(
             NewUser(
                 id: makeID(), tenantID: tenant.id, identifiers: checked.identifiers, name: checked.name,
                 passwordHash: "", mustChangePassword: false, roles: [], membership: membership))
+    }
+
+    /// - Returns: whether the owner should hear that somebody guesses, as after so many failed logins.
+    private func count(_ guess: Admission?, isTheirs: Bool) async -> Bool {
+        guard let guess else { return false }
+        guard isTheirs else { return await throttle.failed(guess) }
+        await throttle.succeeded(guess)
+        return false
     }
 
     /// Nobody, looking like somebody who has just registered.
