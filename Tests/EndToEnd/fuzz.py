@@ -2,6 +2,7 @@
 
 import collections
 import secrets
+import time
 
 import httpx
 import schemathesis
@@ -22,14 +23,14 @@ UNWANTED = {503, 504}
 
 
 class Actor:
-    """Somebody who asks: signs in again when an operation has ended their session."""
+    """Somebody who asks: signs in again when an operation has ended their session, or when that is too old to give power."""
 
     def __init__(self, gateway, make):
-        self.gateway, self.make, self.token = gateway, make, None
+        self.gateway, self.make, self.token, self.signed_in_at = gateway, make, None, 0
 
     def headers(self):
-        if self.token is None:
-            self.token = self.make()
+        if self.token is None or time.monotonic() - self.signed_in_at > 120:
+            self.token, self.signed_in_at = self.make(), time.monotonic()
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def saw(self, response):

@@ -65,12 +65,16 @@ def test_an_old_token_cannot_do_what_would_lose_somebody_the_account(
         ("POST", "/identity/api/v1/admin/users/batch", {"users": [{"email": "thief@example.org", "roles": ["owner"]}]}),
         ("POST", "/identity/api/v1/admin/invitations", {"roles": ["owner"]}),
         ("POST", "/mfa/api/v1/admin/mfa/reset/{ann}", None),
+        ("PUT", "/mfa/api/v1/admin/mfa/policy", {"mode": "off"}),
+        ("POST", "/identity/api/v1/admin/tenants", {"slug": "thief", "name": "thief"}),
+        ("PUT", "/identity/api/v1/admin/tenants/{tenant}", {"requires_verified_email": False}),
+        ("PUT", "/identity/api/v1/admin/password-policy", {"min_length": 8}),
     ],
 )
 def test_an_administrator_s_old_token_gives_nobody_power_and_takes_no_account_over(
     administrator, account, signing_key, method, path, body  # noqa: F811
 ):
-    http, path = administrator.http, path.format(ann=account.id)
+    http, path = administrator.http, path.format(ann=account.id, tenant=administrator.tenant_id)
     old = bearer(aged(administrator.access_token, signing_key))
     refused = http.request(method, path, json=body, headers=old)
     assert refused.status_code == 403 and refused.json()["error"] == "step_up_required", refused.text

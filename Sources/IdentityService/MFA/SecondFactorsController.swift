@@ -17,7 +17,8 @@ struct SecondFactorsController: Sendable {
     /// Adds the routes to a group at `api/v1/admin`.
     func addAdminRoutes(to group: some RouterMethods<AuthenticatedRequestContext>) {
         group.requiring(.tenantsRead).get("mfa/policy", use: policy)
-        group.requiring(.tenantsWrite).put("mfa/policy", use: setPolicy)
+        group.requiring(.tenantsWrite).requiring(stepUp: AccessTokenClaims.powerAge)
+            .put("mfa/policy", use: setPolicy)
     }
 
     @Sendable private func hear(
