@@ -73,7 +73,7 @@ package func buildIdentityService(
     rules.addRoutes(to: router, budget: budget, security: security, events: events)
     TenancyRules(
         database: database, wakeRelay: { events.outbox.wake($0) }, repository: repository,
-        accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice, oneTime: rules.bootstrap.oneTime,
+        accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice, oneTime: rules.oneTimePassword,
         sessions: RemoteSessions(session), tokens: try security.issuer(settings: settings), logger: telemetry.logger
     ).addRoutes(to: router.group("api/v1"), security: security)
 
@@ -180,6 +180,7 @@ struct IdentityRules {
     let passwordChange: PasswordChange
     let settings: AccountSettings
     let bootstrap: Bootstrap
+    let oneTimePassword: OneTimePassword
     let passwordReset: PasswordReset
     let emailVerification: EmailVerification
     let strength: PasswordStrength
@@ -241,7 +242,8 @@ struct IdentityRules {
             repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, choice: choice,
             throttle: throttle, logger: telemetry.logger)
         settings = AccountSettings(repository: repository, accounts: accounts)
-        bootstrap = Bootstrap(repository: repository, hasher: hasher, oneTime: oneTimePassword)
+        bootstrap = Bootstrap(repository: repository, hasher: hasher)
+        self.oneTimePassword = oneTimePassword
     }
 
     func addRoutes(

@@ -26,6 +26,17 @@ struct OneTimePasswordTests {
         }
     }
 
+    @Test("The first owner's waits for its login, since nobody could make another", arguments: IdentityStore.allCases)
+    func firstOwner(store: IdentityStore) async throws {
+        let world = TenancyWorld(try await store.makeTenancy())
+        let made = try await Bootstrap(repository: world.store.repository, hasher: CountingHasher()).createOwner(
+            BootstrapRequest(email: "root@example.org"), origin: makeOrigin())
+        let account = try await world.store.repository.account(
+            try #require(made.userID), tenantID: DefaultTenant.id, deadline: makeOrigin().scope.deadline)
+        #expect(account?.mustChangePassword == true && account?.isPasswordOver(at: .distantFuture) == false)
+        #expect(try await signIn("root", try #require(made.oneTimePassword), world).mustChangePassword)
+    }
+
     @Test("What its owner has chosen since does not go by it", arguments: IdentityStore.allCases)
     func chosen(store: IdentityStore) async throws {
         let world = TenancyWorld(try await store.makeTenancy())

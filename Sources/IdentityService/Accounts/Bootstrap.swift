@@ -6,12 +6,8 @@ import MicroMiddleware
 package struct Bootstrap: Sendable {
     let repository: any IdentityRepository
     let hasher: any PasswordHashing
-    let oneTime: OneTimePassword
 
-    package init(
-        repository: any IdentityRepository, hasher: any PasswordHashing, oneTime: OneTimePassword = OneTimePassword()
-    ) {
-        self.oneTime = oneTime
+    package init(repository: any IdentityRepository, hasher: any PasswordHashing) {
         self.repository = repository
         self.hasher = hasher
     }
@@ -25,8 +21,9 @@ package struct Bootstrap: Sendable {
         let user = NewUser(
             id: .v7(), tenantID: DefaultTenant.id, identifiers: [email], name: nil,
             passwordHash: try await hasher.hash(password, deadline: deadline.forHash), mustChangePassword: true,
-            // One that the operator chose is the operator's to keep.
-            passwordExpiresAt: made.map { _ in oneTime.expiry }, roles: [BuiltInRole.owner.rawValue])
+            // Good until it is used, unlike others for one login: nobody is there yet who could make another, and there is
+            // no second first owner.
+            passwordExpiresAt: nil, roles: [BuiltInRole.owner.rawValue])
         let event = try DomainEvent(
             type: .administratorCreated, subject: user.id.text, tenantID: user.tenantID,
             data: EventDetail(actorType: "service", requestID: origin.scope.requestID, status: .success))
