@@ -53,6 +53,12 @@ def test_each_service_has_a_database_and_a_network_that_no_other_shares(reposito
     assert published == {"gateway"}
 
 
+def test_a_balancer_in_front_can_be_named_to_the_gateway(repository):
+    compose = YAML(typ="safe").load((repository / "docker/compose.yaml").read_text())["services"]
+    # Empty is as good as not set.
+    assert compose["gateway"]["environment"]["GATEWAY_TRUSTED_PROXIES"] == "${GATEWAY_TRUSTED_PROXIES:-}"
+
+
 def test_only_the_services_that_sign_can_read_private_keys(repository):
     compose = YAML(typ="safe").load((repository / "docker/compose.yaml").read_text())["services"]
     whole_ring = {

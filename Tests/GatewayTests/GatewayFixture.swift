@@ -47,27 +47,31 @@ struct GatewayFixture {
         return configuration
     }
 
+    static let silent = Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() })
+
     static func server(
         _ configuration: GatewayConfiguration, group: MultiThreadedEventLoopGroup = .singleton,
-        metrics: MetricsRegistry = MetricsRegistry(), documents: DocumentShelf = DocumentShelf()
+        metrics: MetricsRegistry = MetricsRegistry(), documents: DocumentShelf = DocumentShelf(),
+        logger: Logger = silent
     ) throws -> GatewayServer {
         let endpoints = OwnEndpoints(
             issuer: "https://authms.local", keySet: { "{\"keys\":[]}" }, metricsText: { "# none\n" }, isReady: { true },
             documents: documents)
         return try GatewayServer(
             configuration: configuration, verifier: NamedTokens(), endpoints: endpoints, metrics: metrics,
-            group: group, logger: Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() }))
+            group: group, logger: logger)
     }
 
     /// Runs `body` against a gateway and a stub service, and ends both.
     static func run(
-        documents: DocumentShelf = DocumentShelf(), adjust: (inout GatewayConfiguration) throws -> Void = { _ in },
+        documents: DocumentShelf = DocumentShelf(), logger: Logger = silent,
+        adjust: (inout GatewayConfiguration) throws -> Void = { _ in },
         _ body: (GatewayFixture) async throws -> Void
     ) async throws {
         let upstream = try await StubUpstream.start()
         var configuration = try configuration(upstreamPort: upstream.port)
         try adjust(&configuration)
-        let server = try server(configuration, documents: documents)
+        let server = try server(configuration, documents: documents, logger: logger)
         let address = try await server.start()
         let result: Result<Void, any Error>
         do {

@@ -1,6 +1,8 @@
 import Foundation
 import Gateway
+import Logging
 import MicroMiddleware
+import Synchronization
 import Testing
 
 @Suite("Who the client is, behind a balancer")
@@ -96,6 +98,27 @@ struct TrustedProxyTests {
             #expect(lines.contains("X-Forwarded-Proto: http"))
             #expect(!answer.contains("203.0.113.7"))
             #expect(!answer.contains("Strict-Transport-Security"))
+        }
+    }
+
+    @Test("A balancer that nobody has named is told of once, by the setting that it takes")
+    func unnamed() async throws {
+        let lines = Mutex<[String]>([])
+        let sink = LogSink { line in lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
+        let warnings = { lines.withLock { $0.filter { $0.contains("GATEWAY_TRUSTED_PROXIES") } } }
+        let logger = Logger(label: "gateway") { _ in JSONLogHandler(service: "gateway", level: .warning, sink: sink) }
+        try await GatewayFixture.run(logger: logger) { gateway in
+            _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-Proto: https"])
+            #expect(warnings().isEmpty)
+            for _ in 0..<3 { _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-For: 203.0.113.7"]) }
+            #expect(warnings().count == 1 && warnings().first?.contains("127.0.0.1") == true)
+        }
+        lines.withLock { $0 = [] }
+        try await GatewayFixture.run(logger: logger) { configuration in
+            configuration.trustedProxies = try Self.ranges("127.0.0.1")
+        } _: { gateway in
+            _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-For: 203.0.113.7"])
+            #expect(warnings().isEmpty)
         }
     }
 

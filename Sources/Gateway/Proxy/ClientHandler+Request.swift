@@ -30,6 +30,7 @@ extension ClientHandler {
             exchange.forwardedClient = fields.forwardedFor.flatMap { shared.proxies.client(forwardedFor: $0) }
             exchange.forwardedSecure = fields.forwardedProto.flatMap { shared.proxies.isSecure(forwardedProto: $0) }
         }
+        if fields.hasUnheardClient { shared.noteUnheardClient(from: peer) }
         if let origin = fields.origin, shared.cors.allows(origin) { exchange.origin = origin }
         guard isWellFormed, head.version.major == 2 || head.version.major == 1,
             head.uri.utf8.count <= shared.limits.maximumTargetBytes

@@ -1,3 +1,4 @@
+internal import Logging
 internal import NIOHTTP1
 internal import Synchronization
 
@@ -13,13 +14,15 @@ final class GatewayContext: Sendable {
     let metrics: GatewayMetrics
     let health: HealthBoard
 
+    private let logger: Logger
     private let connections = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)
     private let closing = Atomic<Bool>(false)
+    private let hasToldOfUnheardClient = Atomic<Bool>(false)
 
     init(
         configuration: GatewayConfiguration, verifier: any AccessTokenVerifying, endpoints: OwnEndpoints,
-        metrics: GatewayMetrics, health: HealthBoard
+        metrics: GatewayMetrics, health: HealthBoard, logger: Logger
     ) {
         self.configuration = configuration
         self.routes = configuration.routes
@@ -30,6 +33,7 @@ final class GatewayContext: Sendable {
         self.endpoints = endpoints
         self.metrics = metrics
         self.health = health
+        self.logger = logger
     }
 
     /// Connections of clients that are open now.
@@ -46,6 +50,17 @@ final class GatewayContext: Sendable {
     /// Counts a closed connection out.
     func connectionClosed() {
         connections.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    /// Tells once that a peer names a client and is not believed: a balancer that nobody has named, or anybody's invention.
+    /// With the former every client has the balancer's address, and shares its limits.
+    func noteUnheardClient(from peer: String) {
+        guard !hasToldOfUnheardClient.load(ordering: .relaxed),
+            !hasToldOfUnheardClient.exchange(true, ordering: .relaxed)
+        else { return }
+        logger.warning(
+            "X-Forwarded-For is dropped, as of any peer that is not trusted",
+            metadata: ["peer": "\(peer)", "if_it_is_your_balancer": "name it in GATEWAY_TRUSTED_PROXIES"])
     }
 
     /// Whether the gateway is about to stop: readiness is red, and every answer is the last on its connection.

@@ -14,6 +14,8 @@ struct RequestFields {
     /// What a trusted peer says of the client; nil of any other.
     var forwardedFor: String?
     var forwardedProto: String?
+    /// Whether somebody who is not trusted says who the client is.
+    private(set) var hasUnheardClient = false
     private let trustsPeer: Bool
     private var hasUpgrade = false
     private var connection: String?
@@ -73,7 +75,8 @@ struct RequestFields {
         case .accessControlRequestMethod: preflightMethod = value
         case .forwardedFor where trustsPeer: forwardedFor = forwardedFor.map { "\($0),\(value)" } ?? value
         case .forwardedProto where trustsPeer: forwardedProto = value
-        case .forwardedFor, .forwardedProto: break
+        case .forwardedFor: hasUnheardClient = true
+        case .forwardedProto: break
         }
     }
 

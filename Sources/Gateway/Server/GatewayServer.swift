@@ -32,7 +32,8 @@ package final class GatewayServer: Service, Sendable {
         shared = GatewayContext(
             configuration: configuration, verifier: verifier, endpoints: endpoints,
             metrics: GatewayMetrics(upstreams: names, registry: metrics),
-            health: HealthBoard(names: names, replicas: configuration.upstreams.map(\.replicas.count)))
+            health: HealthBoard(names: names, replicas: configuration.upstreams.map(\.replicas.count)),
+            logger: logger)
         certificates = try configuration.certificate.map {
             try TLSCertificates(chainPath: $0.chainPath, keyPath: $0.keyPath)
         }
