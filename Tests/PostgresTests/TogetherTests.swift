@@ -78,6 +78,45 @@ struct TogetherTests {
         }
     }
 
+    @Test("A transaction begins on a connection whose statements are gone", arguments: ["DEALLOCATE", "DISCARD"])
+    func deallocated(verb: String) async throws {
+        try await withClient({ $0.poolSize = 1 }) { client in
+            let first = try await seenInTransaction(client)
+            for _ in 0..<2 {
+                try await client.withConnection(deadline: .generous) { try await $0.execute(script: "\(verb) ALL") }
+                #expect(try await seenInTransaction(client) == first)
+            }
+        }
+    }
+
+    @Test("A transaction whose first statement alone is deallocated fails, and the next one works")
+    func firstDeallocated() async throws {
+        try await withClient({ $0.poolSize = 1 }) { client in
+            let first = try await seenInTransaction(client)
+            let names = try await client.query(
+                "SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT set_config(%'",
+                deadline: .generous
+            ).column("name", as: String.self)
+            let name = try #require(names.first)
+            try await client.withConnection(deadline: .generous) {
+                try await $0.execute(script: "DEALLOCATE \(name)")
+            }
+            let error = await #expect(throws: PostgresError.self) { _ = try await seenInTransaction(client) }
+            #expect(error?.sqlState == "26000")
+            #expect(try await seenInTransaction(client).word == first.word)
+            try await expect("", client)
+        }
+    }
+
+    /// What the first statement has set, and the server process that the transaction was on.
+    private func seenInTransaction(_ client: PostgresClient) async throws -> (word: String, processID: Int32) {
+        try await client.withTransaction(beginningWith: Self.setting, deadline: .generous) { connection in
+            let word = try await connection.query(Self.word).column("word", as: String.self)
+            let processID = try await connection.query("SELECT pg_backend_pid() AS pid").column("pid", as: Int32.self)
+            return (try #require(word.first), try #require(processID.first))
+        }
+    }
+
     @Test("Parameters and rows of several megabytes go through")
     func large() async throws {
         try await withClient { client in

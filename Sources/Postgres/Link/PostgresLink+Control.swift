@@ -20,8 +20,30 @@ extension PostgresLink {
     func begin(with first: SQL, lease: UInt64, deadline: Deadline) throws(PostgresError) {
         let native = try ready(for: lease, deadline: deadline)
         defer { settle() }
-        _ = try runTogether(
-            "BEGIN", first, native, Exchange(native, changesNothing: true), deadline: deadline)
+        let opening: SQL = "BEGIN"
+        func attempt() throws(PostgresError) {
+            _ = try runTogether(
+                opening, first, native, Exchange(native, changesNothing: true), deadline: deadline)
+        }
+        do throws(PostgresError) {
+            try attempt()
+        } catch {
+            guard error.isOfPreparation else { throw error }
+            if error.sqlState == "26000" {
+                // Who deallocates takes all of them, as a rule, and in a transaction none can be prepared anew after it failed.
+                statements.removeAll()
+            } else {
+                _ = statements.remove(opening.text)
+                _ = statements.remove(first.text)
+            }
+            guard handle.native == native else { throw error }
+            // BEGIN was executed, and only the other is gone: what is left is a transaction that has failed.
+            guard PQtransactionStatus(native) == PQTRANS_IDLE else {
+                finish()
+                throw error
+            }
+            try attempt()
+        }
     }
 
     /// - Throws: SQLSTATE 25P02 when the server rolled back instead, because a statement had failed and nobody said so.

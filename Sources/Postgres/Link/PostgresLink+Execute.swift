@@ -38,7 +38,7 @@ extension PostgresLink {
             return try attempt()
         } catch {
             // The table changed under the statement, or somebody deallocated it. Nothing was executed.
-            guard error.sqlState == "0A000" || error.sqlState == "26000", statements.remove(text) != nil,
+            guard error.isOfPreparation, statements.remove(text) != nil,
                 PQtransactionStatus(native) == PQTRANS_IDLE
             else { throw error }
             if let first { _ = statements.remove(first.text) }
@@ -131,6 +131,11 @@ struct Exchange {
     private init(isOutcomeUnknown: Bool) {
         self.isOutcomeUnknown = isOutcomeUnknown
     }
+}
+
+extension PostgresError {
+    /// Whether a statement may work when it is prepared anew: the table changed under it, or somebody deallocated it.
+    var isOfPreparation: Bool { sqlState == "0A000" || sqlState == "26000" }
 }
 
 extension SQL {

@@ -46,6 +46,11 @@ struct StatementCache {
         statements.removeValue(forKey: text)
     }
 
+    /// Those that the server still has stay there unused; their names do not come again.
+    mutating func removeAll() {
+        statements.removeAll(keepingCapacity: true)
+    }
+
     /// Makes room for one more: the statement to deallocate on the server, if any.
     mutating func evict() -> PreparedStatement? {
         guard statements.count >= capacity,
