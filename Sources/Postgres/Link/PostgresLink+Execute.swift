@@ -37,9 +37,10 @@ extension PostgresLink {
         do throws(PostgresError) {
             return try attempt()
         } catch {
-            // The table changed under the statement, or somebody deallocated it. Nothing was executed.
+            // The table changed under the statement, or somebody deallocated it. Nothing was executed. A connection that has
+            // been finished meanwhile must not be asked anything: libpq has freed it.
             guard error.isOfPreparation, statements.remove(text) != nil,
-                PQtransactionStatus(native) == PQTRANS_IDLE
+                handle.native == native, PQtransactionStatus(native) == PQTRANS_IDLE
             else { throw error }
             if let first { _ = statements.remove(first.text) }
             return try attempt()
