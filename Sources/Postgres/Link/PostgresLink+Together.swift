@@ -40,7 +40,9 @@ extension PostgresLink {
             answers: while true {
                 guard let result = try next(native, deadline: deadline) else {
                     if hasEnded {
+                        // Without the answer to its end, a pipeline is out of step with the server for good.
                         failure = failure ?? lost(native, exchange)
+                        finish(cancelling: true)
                         break answers
                     }
                     hasEnded = true
@@ -70,7 +72,7 @@ extension PostgresLink {
             finish(cancelling: true)
             throw error.afterSending(exchange)
         }
-        if PQexitPipelineMode(native) != 1 { finish() }
+        if handle.native == native, PQexitPipelineMode(native) != 1 { finish() }
         if let failure {
             PQclear(last)
             throw failure
