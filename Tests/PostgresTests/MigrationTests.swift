@@ -54,6 +54,19 @@ struct MigrationTests {
         }
     }
 
+    @Test("A migration may take longer than a statement of the service")
+    func long() async throws {
+        try await withClient({ ($0.statementTimeout, $0.poolSize) = (.seconds(2), 1) }) { client in
+            let long = Migration(version: 1, name: "long", sql: "SELECT pg_sleep(2.5);")
+            let report = try await PostgresMigrator(client).migrate(try MigrationSet([long]), deadline: .generous)
+            #expect(report.applied == ["0001_long"])
+            // It was set for the migration's transaction alone.
+            let after = try await client.query(
+                "SELECT current_setting('statement_timeout') AS statement", deadline: .generous)
+            #expect(try after.column("statement", as: String.self) == ["2s"])
+        }
+    }
+
     @Test("A migration that ends its own transaction is refused")
     func ownTransaction() async throws {
         try await withClient { client in

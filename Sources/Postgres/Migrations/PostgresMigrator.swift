@@ -155,7 +155,11 @@ package struct PostgresMigrator: Sendable {
     private func applyInTransaction(_ migration: Migration, on connection: PostgresConnection) async throws {
         do {
             try await connection.begin()
-            try await connection.query("SELECT set_config('lock_timeout', \(patience.setting), true)")
+            // What holds a lock that it got may take long, to rewrite a table for example: the deadline ends it, nothing else.
+            try await connection.query(
+                """
+                SELECT set_config('lock_timeout', \(patience.setting), true), set_config('statement_timeout', '0', true)
+                """)
             try await connection.execute(script: migration.sql)
             guard await connection.isInTransaction else { throw MigrationError.endedTransaction(migration.label) }
             try await record(migration, on: connection)
