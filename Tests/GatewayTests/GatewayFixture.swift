@@ -47,12 +47,12 @@ struct GatewayFixture {
         return configuration
     }
 
-    static let silent = Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() })
+    /// What gateways write to; a task's own, since another parameter of ``run(documents:adjust:_:)`` makes this compiler crash.
+    @TaskLocal static var logger = Logger(label: "gateway", factory: { _ in SwiftLogNoOpLogHandler() })
 
     static func server(
         _ configuration: GatewayConfiguration, group: MultiThreadedEventLoopGroup = .singleton,
-        metrics: MetricsRegistry = MetricsRegistry(), documents: DocumentShelf = DocumentShelf(),
-        logger: Logger = silent
+        metrics: MetricsRegistry = MetricsRegistry(), documents: DocumentShelf = DocumentShelf()
     ) throws -> GatewayServer {
         let endpoints = OwnEndpoints(
             issuer: "https://authms.local", keySet: { "{\"keys\":[]}" }, metricsText: { "# none\n" }, isReady: { true },
@@ -64,14 +64,13 @@ struct GatewayFixture {
 
     /// Runs `body` against a gateway and a stub service, and ends both.
     static func run(
-        documents: DocumentShelf = DocumentShelf(), logger: Logger = silent,
-        adjust: (inout GatewayConfiguration) throws -> Void = { _ in },
+        documents: DocumentShelf = DocumentShelf(), adjust: (inout GatewayConfiguration) throws -> Void = { _ in },
         _ body: (GatewayFixture) async throws -> Void
     ) async throws {
         let upstream = try await StubUpstream.start()
         var configuration = try configuration(upstreamPort: upstream.port)
         try adjust(&configuration)
-        let server = try server(configuration, documents: documents, logger: logger)
+        let server = try server(configuration, documents: documents)
         let address = try await server.start()
         let result: Result<Void, any Error>
         do {

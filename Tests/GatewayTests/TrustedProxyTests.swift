@@ -107,18 +107,20 @@ struct TrustedProxyTests {
         let sink = LogSink { line in lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
         let warnings = { lines.withLock { $0.filter { $0.contains("GATEWAY_TRUSTED_PROXIES") } } }
         let logger = Logger(label: "gateway") { _ in JSONLogHandler(service: "gateway", level: .warning, sink: sink) }
-        try await GatewayFixture.run(logger: logger) { gateway in
-            _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-Proto: https"])
-            #expect(warnings().isEmpty)
-            for _ in 0..<3 { _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-For: 203.0.113.7"]) }
-            #expect(warnings().count == 1 && warnings().first?.contains("127.0.0.1") == true)
-        }
-        lines.withLock { $0 = [] }
-        try await GatewayFixture.run(logger: logger) { configuration in
-            configuration.trustedProxies = try Self.ranges("127.0.0.1")
-        } _: { gateway in
-            _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-For: 203.0.113.7"])
-            #expect(warnings().isEmpty)
+        try await GatewayFixture.$logger.withValue(logger) {
+            try await GatewayFixture.run { gateway in
+                _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-Proto: https"])
+                #expect(warnings().isEmpty)
+                for _ in 0..<3 { _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-For: 203.0.113.7"]) }
+                #expect(warnings().count == 1 && warnings().first?.contains("127.0.0.1") == true)
+            }
+            lines.withLock { $0 = [] }
+            try await GatewayFixture.run { configuration in
+                configuration.trustedProxies = try Self.ranges("127.0.0.1")
+            } _: { gateway in
+                _ = try await gateway.get("/mfa/api/v1/x", headers: ["X-Forwarded-For: 203.0.113.7"])
+                #expect(warnings().isEmpty)
+            }
         }
     }
 
