@@ -13,10 +13,10 @@ test: ## Install what is missing, lint, build, run all tests
 	@.scripts/install test
 	@.scripts/test
 
-heavy: ## The end-to-end tests that take minutes each: warm-up, fuzz, enumeration, another tenant's token everywhere
+heavy: ## The end-to-end tests that take minutes each: rolling restarts, warm-up, fuzz, enumeration, another tenant's token everywhere
 	@.scripts/install test
 	@.scripts/build program
-	@AUTHMS_HEAVY=1 .scripts/end-to-end -k "fuzz or enumeration or warmup or no_documented_operation"
+	@AUTHMS_HEAVY=1 .scripts/end-to-end -k "rolling or fuzz or enumeration or warmup or no_documented_operation"
 
 fuzz: ## 10,000 requests made at random from the API's document
 	@.scripts/install test

@@ -127,7 +127,7 @@ def administrator(auditor, http):
 
 
 # Minutes each, and judged by time: `make heavy` runs them, on a machine that does nothing else.
-HEAVY = ("test_fuzz.py", "test_enumeration.py", "test_warmup.py")
+HEAVY = ("test_rolling.py", "test_fuzz.py", "test_enumeration.py", "test_warmup.py")
 
 
 def pytest_collection_modifyitems(items):
