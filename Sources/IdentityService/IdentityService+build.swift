@@ -40,6 +40,7 @@ package func buildIdentityService(
     let codes = PostgresCodeRepository(database: database, wakeRelay: { events.outbox.wake($0) })
     let deletions = PostgresDeletionRepository(database: database, wakeRelay: { events.outbox.wake($0) })
     let oneTime = OneTimeCodes(pepper: try settings.value(.passwordPepper))
+    let invitationCodes = InvitationCodes(pepper: try settings.value(.passwordPepper))
     let guessing = try ThrottleSettings(settings: settings)
     let addresses = CountedAddresses(trusted: guessing.trusted)
     let throttle = try makeThrottle(guessing, redis: redis, settings: settings, telemetry: telemetry)
@@ -60,8 +61,8 @@ package func buildIdentityService(
     let personal = try personalDataConsumer(
         deletions, session: session, security: security, settings: settings, telemetry: telemetry)
     let consumer = try notificationsConsumer(
-        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, addresses: addresses,
-        settings: settings, telemetry: telemetry)
+        repository: repository, codes: codes, deletions: deletions, invitations: invitations, oneTime: oneTime,
+        invitationCodes: invitationCodes, addresses: addresses, settings: settings, telemetry: telemetry)
 
     let router = try Router.service(telemetry, settings: settings)
     router.addMiddleware {
@@ -74,7 +75,8 @@ package func buildIdentityService(
     TenancyRules(
         database: database, wakeRelay: { events.outbox.wake($0) }, repository: repository,
         accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice, oneTime: rules.oneTimePassword,
-        sessions: RemoteSessions(session), tokens: try security.issuer(settings: settings), logger: telemetry.logger
+        invitationCodes: invitationCodes, sessions: RemoteSessions(session),
+        tokens: try security.issuer(settings: settings), logger: telemetry.logger
     ).addRoutes(to: router.group("api/v1"), security: security)
 
     let housekeeping = Housekeeping(Sweep.identity, database: database, telemetry: telemetry)
@@ -126,12 +128,14 @@ private func personalDataConsumer(
 
 private func notificationsConsumer(
     repository: any IdentityRepository, codes: PostgresCodeRepository, deletions: any DeletionRepository,
-    oneTime: OneTimeCodes, addresses: CountedAddresses, settings: ServiceSettings, telemetry: Telemetry
+    invitations: any InvitationRepository, oneTime: OneTimeCodes, invitationCodes: InvitationCodes,
+    addresses: CountedAddresses, settings: ServiceSettings, telemetry: Telemetry
 ) throws -> EventConsumer {
     let mail = try MailSettings(settings: settings, logger: telemetry.logger)
     let notifications = Notifications(
-        repository: repository, codes: codes, deletions: deletions, oneTime: oneTime, templates: mail.templates,
-        transport: mail.transport, addresses: addresses, metrics: telemetry.metrics, logger: telemetry.logger)
+        repository: repository, codes: codes, deletions: deletions, invitations: invitations, oneTime: oneTime,
+        invitationCodes: invitationCodes, templates: mail.templates, transport: mail.transport, addresses: addresses,
+        metrics: telemetry.metrics, logger: telemetry.logger)
     return EventConsumer(
         queue: EventTopology.notificationsQueue,
         configuration: try RabbitMQConfiguration(url: try settings.value(.rabbitMQURL)),

@@ -1,12 +1,13 @@
 """Tenants, members, invitations and switching, through the gateway."""
 
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psycopg
 
-from mailbox import code
+from mailbox import code, mail, mails
 from tenancy import PASSWORD, Person, claims, make_tenant
 from waiting import until
 
@@ -158,6 +159,34 @@ def test_an_invitation_only_tenant_wants_a_code_and_a_revoked_one_is_none(http, 
     listed = owner.get("/admin/invitations").json()["items"]
     assert {item["status"] for item in listed} == {"revoked", "used"}
     assert "invitation_code" not in listed[0]
+
+
+def test_an_invitation_of_an_address_is_mailed_there_and_what_the_mail_says_is_enough_to_come_in(suite, http, administrator):
+    tenant, owner = make_tenant(administrator, membership="invitation")
+    address = f"invited-{secrets.token_hex(6)}@example.org"
+    made = owner.post("/admin/invitations", json={"email": address, "roles": ["auditor"]})
+    assert made.status_code == 201 and "on its way" in made.json()["message"], made.text
+    invitation = made.json()["data"]
+    text = mail(suite, address, "You are invited")["text"]
+    sent = re.search(r"^ {4}([a-z2-7]{32})$", text, re.MULTILINE).group(1)
+    assert sent == invitation["invitation_code"] and tenant["slug"] in text
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"]) as connection:
+        told = connection.execute(
+            """
+            SELECT data::text FROM (SELECT type, subject, data::text FROM outbox
+                UNION ALL SELECT type, subject, data::text FROM stream_events) e
+            WHERE type = 'identity.invitation.created' AND subject = %s
+            """,
+            (invitation["id"],),
+        ).fetchall()
+        kept = connection.execute("SELECT i::text FROM invitations i WHERE id = %s", (invitation["id"],)).fetchone()
+    assert told and sent not in str(told) and address not in str(told)
+    assert sent not in str(kept)
+
+    body = {"email": address, "password": PASSWORD, "tenant_id": tenant["id"], "invitation_code": sent}
+    assert http.post("/identity/api/v1/auth/register", json={**body, "email": f"not-{address}"}).status_code == 422
+    assert http.post("/identity/api/v1/auth/register", json=body).status_code == 201
+    assert [found["subject"] for found in mails(suite, address)].count("You are invited") == 1
 
 
 def test_who_waits_for_approval_cannot_sign_in_until_let_in(http, administrator):

@@ -298,7 +298,7 @@ private struct Room: Sendable {
         repository = made.users
         codes = made.codes
         tenancy = made.tenancy
-        let oneTime = OneTimeCodes(pepper: Secret("a pepper of thirty-two bytes or so"))
+        let oneTime = OneTimeCodes(pepper: testPepper)
         let logger = Logger(label: "test")
         let accounts = CachedAccounts(made.users, cache: nil)
         reset = PasswordReset(
@@ -308,11 +308,10 @@ private struct Room: Sendable {
             codes: made.codes, oneTime: oneTime, accounts: accounts, throttle: throttle)
         emailChange = EmailChange(changes: made.codes, oneTime: oneTime, accounts: accounts)
         events = made.events
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
         notifications = Notifications(
-            repository: made.users, codes: made.codes, deletions: NoDeletions(), oneTime: oneTime,
-            templates: try MailTemplates(directory: root.appending(path: "configs/mail").path()), transport: mailbox,
+            repository: made.users, codes: made.codes, deletions: NoDeletions(),
+            invitations: made.tenancy.invitations, oneTime: oneTime,
+            invitationCodes: InvitationCodes(pepper: testPepper), templates: try .shipped(), transport: mailbox,
             addresses: CountedAddresses(trusted: ["127.0.0.0/8"].compactMap { AddressRange($0) }),
             metrics: MetricsRegistry(), logger: logger)
     }
@@ -345,6 +344,15 @@ private struct Room: Sendable {
     }
 }
 
+extension MailTemplates {
+    /// Those of the product.
+    static func shipped() throws -> MailTemplates {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        return try MailTemplates(directory: root.appending(path: "configs/mail").path())
+    }
+}
+
 /// Keeps what was sent, also what it then says it could not send.
 final class Mailbox: MailTransport {
     let isAway = Mutex(false)
@@ -358,8 +366,8 @@ final class Mailbox: MailTransport {
     }
 }
 
-/// For the mails of this suite, none of which is about a deletion.
-private struct NoDeletions: DeletionRepository {
+/// For mails none of which is about a deletion.
+struct NoDeletions: DeletionRepository {
     func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Deletion? { nil }
     func finishDeletion(of userID: UUID, tenantID: UUID, eventID: UUID, deadline: Deadline) {}
     func hosts(of userID: UUID, deadline: Deadline) -> [UUID] { [] }

@@ -69,6 +69,19 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
         codes[code.hash].flatMap { tenantID == nil || $0.tenantID == tenantID ? $0 : nil }
     }
 
+    func toMail(_ id: UUID, tenantID: UUID, deadline: Deadline) -> Invitation? {
+        guard let found = codes.values.first(where: { $0.id == id && $0.tenantID == tenantID }), found.letter != nil,
+            found.status(at: now) == "open"
+        else { return nil }
+        let earlier = codes.values.filter {
+            $0.emailKey == found.emailKey && $0.createdAt > found.createdAt - 3_600
+                && ($0.createdAt, $0.id.text) < (found.createdAt, found.id.text)
+        }
+        let ofTenant = earlier.count { $0.tenantID == tenantID }
+        return earlier.count < Invitations.hourlyLimitOfAddressInAll && ofTenant < Invitations.hourlyLimitOfAddress
+            ? found : nil
+    }
+
     func revoke(_ id: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Bool {
         let found = codes.first {
             $0.value.id == id && $0.value.tenantID == tenantID && $0.value.usedAt == nil && $0.value.revokedAt == nil

@@ -4,6 +4,9 @@ import Foundation
 import IdentityService
 import MicroMiddleware
 
+/// What codes that are mailed are made under.
+let testPepper = Secret("a pepper of thirty-two bytes or so")
+
 /// Rules over one store, and people to try them with.
 struct TenancyWorld {
     let store: Tenancy
@@ -20,7 +23,8 @@ struct TenancyWorld {
         roles = RoleAdministration(roles: store.roles, cache: cache)
         tenants = TenantAdministration(tenants: store.tenants)
         invitations = Invitations(
-            invitations: store.invitations, memberships: store.memberships, roles: store.roles)
+            invitations: store.invitations, memberships: store.memberships, roles: store.roles,
+            codes: InvitationCodes(pepper: testPepper))
         users = UserAdministration(
             repository: store.repository, directory: store.directory, memberships: store.memberships,
             roles: store.roles, hasher: CountingHasher())

@@ -20,8 +20,8 @@ package enum EventTopology {
     package static let notificationsRoutingKeys = [
         "identity.password.#", "identity.email.#", "identity.user.registered", "identity.user.locked",
         "identity.user.unlocked", "identity.user.deleted", "identity.user.export_ready",
-        "identity.registration.repeated", "mfa.totp.*", "mfa.passkey.*", "mfa.recovery_codes.*", "mfa.recovery_code.*",
-        "mfa.reset", "session.device.new",
+        "identity.registration.repeated", "identity.invitation.created", "mfa.totp.*", "mfa.passkey.*",
+        "mfa.recovery_codes.*", "mfa.recovery_code.*", "mfa.reset", "session.device.new",
     ]
     /// What identity itself hears of: how far the erasure of a user has come, and who wants their data.
     package static let identityQueue = "authms.identity"

@@ -17,6 +17,7 @@ package enum MailKind: String, Sendable, Hashable, CaseIterable {
     case accountDeleted = "account-deleted"
     case exportReady = "export-ready"
     case alreadyRegistered = "already-registered"
+    case invitation = "invitation"
 
     init(_ purpose: CodePurpose) {
         self =
@@ -34,6 +35,8 @@ package enum MailKind: String, Sendable, Hashable, CaseIterable {
         case .accountLocked, .alreadyRegistered: 1
         case .newDevice, .mfaChanged, .accountUnlocked, .passwordChanged, .emailChanged, .accountDeleted, .exportReady:
             10
+        // Of a tenant, not of a person: whom it invites is nobody here yet.
+        case .invitation: 500
         }
     }
 }

@@ -6,7 +6,7 @@ package import Mail
 package import MicroMiddleware
 
 /// Sends the mails that events call for. It runs inside the identity service, which alone knows addresses: events name
-/// users by id.
+/// users and invitations by id.
 ///
 /// An event may come twice; the mail goes once, unless the process ends between sending it and noting that. Then the same
 /// mail, with the same code, goes again.
@@ -15,7 +15,9 @@ package struct Notifications: Sendable {
     let codes: any CodeRepository
     let emailChanges: any EmailChangeRepository
     let deletions: any DeletionRepository
+    let invitations: any InvitationRepository
     let oneTime: OneTimeCodes
+    let invitationCodes: InvitationCodes
     let templates: MailTemplates
     let transport: any MailTransport
     let addresses: CountedAddresses
@@ -26,8 +28,9 @@ package struct Notifications: Sendable {
 
     package init(
         repository: any IdentityRepository, codes: any CodeRepository & EmailChangeRepository,
-        deletions: any DeletionRepository, oneTime: OneTimeCodes, templates: MailTemplates,
-        transport: any MailTransport, addresses: CountedAddresses = CountedAddresses(trusted: []),
+        deletions: any DeletionRepository, invitations: any InvitationRepository, oneTime: OneTimeCodes,
+        invitationCodes: InvitationCodes, templates: MailTemplates, transport: any MailTransport,
+        addresses: CountedAddresses = CountedAddresses(trusted: []),
         metrics: MetricsRegistry, logger: Logger,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
@@ -35,7 +38,9 @@ package struct Notifications: Sendable {
         self.codes = codes
         emailChanges = codes
         self.deletions = deletions
+        self.invitations = invitations
         self.oneTime = oneTime
+        self.invitationCodes = invitationCodes
         self.templates = templates
         self.transport = transport
         self.addresses = addresses
@@ -76,6 +81,7 @@ package struct Notifications: Sendable {
         case .userUnlocked: try await notify(.accountUnlocked, user, of: event)
         case .deviceNew: try await notify(.newDevice, user, of: event)
         case .registrationRepeated: try await notify(.alreadyRegistered, user, of: event)
+        case .invitationCreated: try await invite(user, for: event)
         default:
             guard let change = Self.changes[event.type] else { return }
             try await notify(.mfaChanged, user, of: event, with: ["change": change])
@@ -167,7 +173,7 @@ package struct Notifications: Sendable {
         _ = try await deletions.takeLastAddress(of: user, forget: true, deadline: deadline)
     }
 
-    private func isEnough(
+    func isEnough(
         _ kind: MailKind, to user: UUID, for event: DomainEvent, _ deadline: Deadline
     ) async throws -> Bool {
         try await codes.isSent(event.id, to: user, kind: kind, hourlyLimit: kind.hourlyLimit, deadline: deadline)
@@ -177,7 +183,7 @@ package struct Notifications: Sendable {
         try await repository.tenant(id, deadline: deadline)?.displayName ?? "authms"
     }
 
-    private func send(
+    func send(
         _ kind: MailKind, _ values: [String: String], to address: String, of user: UUID, for event: DomainEvent
     ) async throws {
         let rendered = templates.render(kind, values)

@@ -17,7 +17,7 @@ struct TenancyRules {
     init(
         database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void,
         repository: any IdentityRepository, accounts: CachedAccounts, hasher: any PasswordHashing,
-        choice: PasswordChoice, oneTime: OneTimePassword,
+        choice: PasswordChoice, oneTime: OneTimePassword, invitationCodes: InvitationCodes,
         sessions: any SessionOpening,
         tokens: any AccessTokenMinting, logger: Logger
     ) {
@@ -36,7 +36,7 @@ struct TenancyRules {
         operators = OperatorAdmission(repository: repository, tenants: storedTenants, tokens: tokens)
         invitations = Invitations(
             invitations: PostgresInvitationRepository(database: database, wakeRelay: wakeRelay),
-            memberships: memberships, roles: stored)
+            memberships: memberships, roles: stored, codes: invitationCodes)
         switching = TenantSwitch(
             repository: repository, memberships: memberships, sessions: sessions, tokens: tokens, logger: logger)
         check = PermissionCheck(cache: cache)

@@ -5,12 +5,18 @@ package import Foundation
 /// The store of invitations. A code is used up where it is used: by the insertion of a user, or by
 /// ``MembershipRepository/accept(_:userID:event:deadline:)``.
 package protocol InvitationRepository: Sendable {
+    /// With the letter, where it has one.
     func insert(_ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline) async throws
 
     /// Newest first, and how many there are in all, counted up to `countLimit`.
     func invitations(
         tenantID: UUID, offset: Int, limit: Int, deadline: Deadline
     ) async throws -> (invitations: [Invitation], total: Int)
+
+    /// The invitation that an event calls to mail.
+    /// - Returns: `nil` when it is not open any more, there is no letter, or so many were made for its address within the hour
+    ///   before it: ``Invitations/hourlyLimitOfAddress`` by its tenant, or ``Invitations/hourlyLimitOfAddressInAll``.
+    func toMail(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Invitation?
 
     /// The invitation with a code, whatever has become of it; of any tenant where none is given.
     func invitation(code: InvitationCode, tenantID: UUID?, deadline: Deadline) async throws -> Invitation?

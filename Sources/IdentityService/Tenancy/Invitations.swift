@@ -8,22 +8,30 @@ package struct Invitations: Sendable {
     package static let defaultLifetime: TimeInterval = 7 * 86_400
     /// An hour to ninety days, in seconds.
     package static let lifetimes = 3_600...(90 * 86_400)
+    /// So many are mailed to one address in an hour by one tenant; past it the administrator has the code, and nobody else.
+    package static let hourlyLimitOfAddress = 3
+    /// And so many by all tenants.
+    package static let hourlyLimitOfAddressInAll = 10
 
     let invitations: any InvitationRepository
     let memberships: any MembershipRepository
     let roles: any RoleRepository
+    let codes: InvitationCodes
     let now: @Sendable () -> Date
 
     package init(
         invitations: any InvitationRepository, memberships: any MembershipRepository, roles: any RoleRepository,
+        codes: InvitationCodes,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.invitations = invitations
         self.memberships = memberships
         self.roles = roles
+        self.codes = codes
         self.now = now
     }
 
+    /// Where an address is given, the code is mailed there by whoever reads the event.
     /// - Parameter lifetime: in seconds, of ``lifetimes``.
     /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/beyondAuthority`` for roles that allow more than the caller's.
     package func create(
@@ -42,10 +50,12 @@ package struct Invitations: Sendable {
         }
         let extra = own.filter { names.contains($0.name) }.flatMap(\.permissions)
         try identity.require(covering: GrantedPermissions(roles: names, extra: extra))
-        let (code, time) = (InvitationCode(), now())
+        let (id, time) = (UUID.v7(), now())
+        let letter = email.map { Invitation.Letter(address: $0.text, salt: OneTimeCodes.salt()) }
+        let code = letter.map { codes.code(id: id, salt: $0.salt) } ?? InvitationCode()
         let invitation = Invitation(
-            id: .v7(), tenantID: identity.tenantID, emailKey: email?.key, roles: names, createdBy: identity.subject,
-            createdAt: time, expiresAt: time + TimeInterval(lifetime))
+            id: id, tenantID: identity.tenantID, emailKey: email?.key, roles: names, createdBy: identity.subject,
+            createdAt: time, expiresAt: time + TimeInterval(lifetime), letter: letter)
         let event = try origin.event(
             .invitationCreated, subject: invitation.id.text, tenantID: identity.tenantID, by: identity,
             details: ["roles": names.joined(separator: ",")])

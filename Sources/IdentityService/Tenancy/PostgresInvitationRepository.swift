@@ -45,6 +45,24 @@ package struct PostgresInvitationRepository: InvitationRepository {
         }
     }
 
+    package func toMail(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Invitation? {
+        // What other tenants send to the address counts, so it is not asked for one tenant.
+        let sql: SQL =
+            """
+            SELECT \(Self.columns) FROM invitations i CROSS JOIN LATERAL (
+                SELECT count(*) AS of_all, count(*) FILTER (WHERE e.tenant_id = i.tenant_id) AS of_tenant
+                FROM invitations e
+                WHERE e.email_key = i.email_key AND (e.created_at, e.id) < (i.created_at, i.id)
+                    AND e.created_at > i.created_at - interval '1 hour'
+            ) earlier
+            WHERE i.id = \(id) AND i.tenant_id = \(tenantID) AND i.used_at IS NULL AND i.revoked_at IS NULL
+                AND i.expires_at > now() AND i.email IS NOT NULL AND i.salt IS NOT NULL
+                AND earlier.of_all < \(Invitations.hourlyLimitOfAddressInAll)
+                AND earlier.of_tenant < \(Invitations.hourlyLimitOfAddress)
+            """
+        return try await database.query(sql, deadline: deadline).first.map(Invitation.init(row:))
+    }
+
     package func invitation(
         code: InvitationCode, tenantID: UUID?, deadline: Deadline
     ) async throws -> Invitation? {
@@ -69,23 +87,29 @@ package struct PostgresInvitationRepository: InvitationRepository {
 
     static func insertion(_ invitation: Invitation, codeHash: Data) -> SQL {
         """
-        INSERT INTO invitations (id, tenant_id, code_hash, email_key, roles, created_by, created_at, expires_at)
+        INSERT INTO invitations (id, tenant_id, code_hash, email_key, email, salt, roles, created_by, created_at, expires_at)
         VALUES (\(invitation.id), \(invitation.tenantID), \(codeHash), \(invitation.emailKey)::text,
+            \(invitation.letter?.address)::text, \(invitation.letter?.salt)::bytea,
             \(invitation.roles), \(invitation.createdBy), \(invitation.createdAt), \(invitation.expiresAt))
         """
     }
 
     private static let columns: SQL =
-        "id, tenant_id, email_key, roles, created_by, created_at, expires_at, used_at, revoked_at"
+        "id, tenant_id, email_key, email, salt, roles, created_by, created_at, expires_at, used_at, revoked_at"
 }
 
 extension Invitation {
     fileprivate init(row: PostgresRow) throws {
+        var letter: Letter?
+        if let address = try row.decode(String?.self, "email"), let salt = try row.decode([UInt8]?.self, "salt") {
+            letter = Letter(address: address, salt: salt)
+        }
         self.init(
             id: try row.decode(UUID.self, "id"), tenantID: try row.decode(UUID.self, "tenant_id"),
             emailKey: try row.decode(String?.self, "email_key"), roles: try row.decode([String].self, "roles"),
             createdBy: try row.decode(UUID?.self, "created_by"), createdAt: try row.decode(Date.self, "created_at"),
             expiresAt: try row.decode(Date.self, "expires_at"), usedAt: try row.decode(Date?.self, "used_at"),
-            revokedAt: try row.decode(Date?.self, "revoked_at"))
+            revokedAt: try row.decode(Date?.self, "revoked_at"),
+            letter: letter)
     }
 }

@@ -124,7 +124,10 @@ struct TenantController: Sendable {
             origin: RequestOrigin(context))
         return Envelope(
             InvitationView(made.invitation, code: made.code.text),
-            message: "The code is shown this once, and lets one person in.", status: .created)
+            message: made.invitation.letter == nil
+                ? "The code is shown this once, and lets one person in."
+                : "The code is on its way to the address, is shown here this once, and lets one person in.",
+            status: .created)
     }
 
     @Sendable private func revoke(_ request: Request, context: AuthenticatedRequestContext) async throws -> Response {

@@ -103,7 +103,7 @@ struct Tenants: ParsableCommand {
             abstract: "Makes a code that lets one person into the tenant of --tenant.")
 
         @OptionGroup var place: AdminPlace
-        @Option(help: "Only who has this address may use it.")
+        @Option(help: "Only who has this address may use it; it is mailed there.")
         var email: String?
         @Option(help: "A role besides member. May be given several times.")
         var role: [String] = []
