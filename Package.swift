@@ -207,7 +207,7 @@ let package = Package(
             [
                 "IdentityService", "MicroMiddleware", "Contracts", "ConnectionKit", "Mail", "Passwords", "Postgres",
                 "Redis", crypto, logging,
-            ]),
+            ] + nio),
         tests(
             "SessionService",
             [

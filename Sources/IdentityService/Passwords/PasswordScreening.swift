@@ -23,7 +23,7 @@ package struct NoScreening: PasswordScreening {
 /// those who host one: five letters of the SHA-1 leave the process, never a password nor its whole hash.
 package struct PasswordScreen: PasswordScreening {
     /// How long the range server is waited for; after that the password passes.
-    static let patience = TimeAmount.milliseconds(500)
+    package static let patience = Duration.milliseconds(500)
     /// 16^5 ranges of all that is known: some 900 lines of 40 bytes each.
     private static let maximumBytes = 1_048_576
 
@@ -51,7 +51,7 @@ package struct PasswordScreen: PasswordScreening {
         guard let rangeURL else { return false }
         let digest = Hex.text(Array(Insecure.SHA1.hash(data: Data(password.utf8)))).uppercased()
         do {
-            let suffixes = try await range(of: digest.prefix(5), at: rangeURL)
+            let suffixes = try await Self.withinPatience { try await Self.range(of: digest.prefix(5), at: rangeURL) }
             return suffixes.contains(digest.dropFirst(5))
         } catch {
             unanswered.increment()
@@ -60,15 +60,31 @@ package struct PasswordScreen: PasswordScreening {
         }
     }
 
+    /// The client's own limit ends with the head of an answer; this one holds for its body, too.
+    private static func withinPatience(
+        _ body: @escaping @Sendable () async throws -> Set<Substring>
+    ) async throws -> Set<Substring> {
+        try await withThrowingTaskGroup(of: Set<Substring>?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                try await Task.sleep(for: patience)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let suffixes = first else { throw TookTooLong() }
+            return suffixes
+        }
+    }
+
     /// The suffixes of a range that have been seen at least once; padding has a count of 0.
-    private func range(of prefix: Substring, at url: String) async throws -> Set<Substring> {
+    private static func range(of prefix: Substring, at url: String) async throws -> Set<Substring> {
         var request = HTTPClientRequest(url: "\(url)/\(prefix)")
         request.headers.add(name: "Add-Padding", value: "true")
         request.headers.add(name: "User-Agent", value: "authms")
-        let response = try await HTTPClient.shared.execute(request, timeout: Self.patience)
+        let response = try await HTTPClient.shared.execute(request, deadline: .distantFuture)
         guard response.status == .ok else { throw UnexpectedStatus(code: Int(response.status.code)) }
-        let body = try await response.body.collect(upTo: Self.maximumBytes)
-        let lines = String(buffer: body).split(whereSeparator: \.isNewline)
+        let body = try await response.body.collect(upTo: maximumBytes)
+        let lines = String(buffer: body).uppercased().split(whereSeparator: \.isNewline)
         return Set(
             lines.compactMap { line in
                 let parts = line.split(separator: ":", maxSplits: 1)
@@ -79,6 +95,8 @@ package struct PasswordScreen: PasswordScreening {
     private struct UnexpectedStatus: Error {
         let code: Int
     }
+
+    private struct TookTooLong: Error {}
 }
 
 extension ConfigurationKey<String> {
