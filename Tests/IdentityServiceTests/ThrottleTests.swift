@@ -71,6 +71,26 @@ struct ThrottleTests {
         }
     }
 
+    @Test("One subscriber's addresses of IPv6 are one: the whole /64, for logins and for guesses at codes")
+    func subscriber() async throws {
+        func subject(_ address: String) -> ThrottleSubject {
+            keys().subject(
+                .guess("ann"), tenantID: DefaultTenant.id, address: address, deviceToken: nil, now: Date())
+        }
+        let counted = subject("2001:db8:1:2::1").address
+        #expect(counted != nil && counted == subject("2001:DB8:1:2:ffff:ffff:ffff:ffff").address)
+        #expect(counted != subject("2001:db8:1:3::1").address)
+        #expect(subject("::ffff:203.0.113.9").address == subject("203.0.113.9").address)
+        try await with(redis: false) { throttle in
+            for number in 0..<101 { try await fail(throttle, "user\(number)", from: "2001:db8:1:2::\(number)") }
+            #expect(await wait(throttle, "somebody", from: "2001:db8:1:2:3:4:5:6") > .zero)
+            #expect(await wait(throttle, "somebody", from: "2001:db8:1:3::1") == .zero)
+            for number in 0..<6 { #expect(await guess(throttle, "ann", from: "2001:db8:1:4::\(number)")) }
+            #expect(await !guess(throttle, "ann", from: "2001:db8:1:4:5::1"))
+            #expect(await guess(throttle, "ann", from: "2001:db8:1:5::1"))
+        }
+    }
+
     @Test(
         "Guesses at a code are counted for an identity and an address, and not at all behind a trusted one",
         arguments: [true, false])
