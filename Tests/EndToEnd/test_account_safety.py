@@ -68,6 +68,8 @@ def test_an_old_token_cannot_do_what_would_lose_somebody_the_account(
         ("PUT", "/mfa/api/v1/admin/mfa/policy", {"mode": "off"}),
         ("POST", "/identity/api/v1/admin/tenants", {"slug": "thief", "name": "thief"}),
         ("PUT", "/identity/api/v1/admin/tenants/{tenant}", {"requires_verified_email": False}),
+        ("PUT", "/identity/api/v1/admin/tenants/{tenant}/status", {"status": "suspended"}),
+        ("DELETE", "/identity/api/v1/admin/users/{ann}", None),
         ("PUT", "/identity/api/v1/admin/password-policy", {"min_length": 8}),
     ],
 )

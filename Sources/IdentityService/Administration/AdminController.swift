@@ -23,12 +23,13 @@ struct AdminController: Sendable {
             .post("users", use: create)
             .post("users/batch", use: createBatch)
             .put("users/:user_id", use: update)
-            .delete("users/:user_id", use: delete)
             .put("users/:user_id/status", use: setStatus)
             .post("users/:user_id/approval") { try await decide(true, $0, $1) }
             .delete("users/:user_id/approval") { try await decide(false, $0, $1) }
+        // What takes an account over, or cannot be taken back.
         group.requiring(.usersWrite).requiring(stepUp: AccessTokenClaims.powerAge)
             .post("users/:user_id/password-resets", use: resetPassword)
+            .delete("users/:user_id", use: delete)
     }
 
     @Sendable private func list(

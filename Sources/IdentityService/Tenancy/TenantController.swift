@@ -20,12 +20,11 @@ struct TenantController: Sendable {
             .get("tenants", use: list)
             .get("tenants/:tenant_id", use: tenant)
             .get("password-policy") { try await policy($0, $1) }
-        group.requiring(.tenantsWrite)
-            .put("tenants/:tenant_id/status", use: setStatus)
-        // What weakens everybody's sign-in, or makes an owner.
+        // What weakens everybody's sign-in, makes an owner, or shuts a whole tenant out.
         group.requiring(.tenantsWrite).requiring(stepUp: AccessTokenClaims.powerAge)
             .post("tenants", use: create)
             .put("tenants/:tenant_id", use: update)
+            .put("tenants/:tenant_id/status", use: setStatus)
             .put("password-policy", use: updatePolicy)
         group.requiring(.usersRead).get("invitations", use: listInvitations)
         group.requiring(.usersWrite)
