@@ -76,7 +76,8 @@ package struct IdentityEvents: Sendable {
         case .tenantSuspended:
             try await signOut.endTenant(event.tenantID, actor: actor, deadline: deadline)
         case .rolesChanged:
-            try await rolesChanged(of: user, detail, tenantID: event.tenantID, actor: actor, deadline: deadline)
+            try await rolesChanged(
+                of: user, detail, at: event.time.date, tenantID: event.tenantID, actor: actor, deadline: deadline)
         default:
             break
         }
@@ -100,20 +101,16 @@ package struct IdentityEvents: Sendable {
         return [tenant] + others.filter { $0 != tenant }
     }
 
-    /// First what a refresh will say, then an end to the tokens of before: in this order no token of after says what was
-    /// true before.
     private func rolesChanged(
-        of user: UUID, _ detail: EventDetail, tenantID: UUID, actor: SessionActor, deadline: Deadline
+        of user: UUID, _ detail: EventDetail, at time: Date, tenantID: UUID, actor: SessionActor, deadline: Deadline
     ) async throws {
         func list(_ name: String) -> [String]? {
             detail.details?[name]?.split(separator: ",").map(String.init)
         }
-        try await repository.updateSnapshots(
+        try await signOut.rolesChanged(
             of: user, tenantID: tenantID,
-            change: SnapshotChange(roles: list("roles"), permissions: list("permissions")), deadline: deadline)
-        if detail.details?["reduced"] == "true" {
-            try await signOut.refuseTokens(of: user, tenantID: tenantID, actor: actor, deadline: deadline)
-        }
+            RolesChange(roles: list("roles"), permissions: list("permissions"), changedAt: time),
+            isReduction: detail.details?["reduced"] == "true", actor: actor, deadline: deadline)
     }
 
     private func decode<Detail: Decodable>(_ type: Detail.Type, _ event: DomainEvent) throws -> Detail {

@@ -129,7 +129,19 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         return [user] + revoke(ending, deadline: deadline)
     }
 
-    func refuseTokens(of userID: UUID, _ ending: SessionEnding, deadline: Deadline) -> Revocation {
+    func changeRoles(
+        of userID: UUID, tenantID: UUID, _ change: RolesChange, refusing: (@Sendable () -> SessionEnding)?,
+        deadline: Deadline
+    ) -> Revocation? {
+        let ending = refusing?()
+        for session in sessions.values where session.userID == userID && session.tenantID == tenantID {
+            guard session.end == nil else { continue }
+            var next = session
+            change.apply(to: &next)
+            next.tokensRefusedAt = ending?.now ?? next.tokensRefusedAt
+            sessions[session.id] = next
+        }
+        guard let ending else { return nil }
         let user = Revocation(
             sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, tenantID: ending.boundTenantID,
             issuedBefore: ending.now, expiresAt: ending.revokedUntil)

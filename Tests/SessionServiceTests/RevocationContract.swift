@@ -102,10 +102,12 @@ struct RevocationContract {
             let revocations = try await repository.revokeUser(ann.id, ending, deadline: Example.deadline)
             #expect(revocations.map(\.tenantID) == [tenant], "\(reason)")
         }
-        let reduced = try await repository.refuseTokens(
-            of: ann.id, Example.ending(selection, tenant: ann.tenantID, reason: .rolesReduced),
+        let reduced = try await repository.changeRoles(
+            of: ann.id, tenantID: ann.tenantID,
+            RolesChange(roles: ["member"], permissions: nil, changedAt: Example.now),
+            refusing: { Example.ending(selection, tenant: ann.tenantID, reason: .rolesReduced) },
             deadline: Example.deadline)
-        #expect(reduced.tenantID == ann.tenantID)
+        #expect(reduced?.tenantID == ann.tenantID)
         let page = try await repository.revocations(
             after: 0, limit: 9, now: Example.now, deadline: Example.deadline)
         #expect(page.revocations.filter { $0.tenantID == ann.tenantID }.count == 2)
@@ -118,18 +120,19 @@ struct RevocationContract {
         let ann = Example.user()
         let session = try await opened(in: repository, of: ann)
         try await repository.updateSnapshots(
-            of: ann.id, tenantID: ann.tenantID, change: SnapshotChange(name: "Ann", roles: ["admin"]),
+            of: ann.id, tenantID: ann.tenantID, change: SnapshotChange(name: "Ann", username: "anna"),
             deadline: Example.deadline)
         let found = try await repository.session(session.id, tenantID: ann.tenantID, deadline: Example.deadline)
         #expect(found?.user.name == "Ann")
-        #expect(found?.user.roles == ["admin"])
+        #expect(found?.user.username == "anna")
         #expect(found?.user.email == ann.email)
-        for change in [SnapshotChange(clearsName: true), SnapshotChange(roles: ["admin"])] {
+        for change in [SnapshotChange(clearsName: true), SnapshotChange(mustChangePassword: true)] {
             try await repository.updateSnapshots(
                 of: ann.id, tenantID: ann.tenantID, change: change, deadline: Example.deadline)
         }
         let cleared = try await repository.session(session.id, tenantID: ann.tenantID, deadline: Example.deadline)
-        #expect(cleared?.user.name == nil && cleared?.user.roles == ["admin"])
+        #expect(cleared?.user.name == nil && cleared?.user.username == "anna")
+        #expect(cleared?.mustChangePassword == true && cleared?.user.roles == ann.roles)
         #expect(cleared?.user.email == ann.email)
     }
 

@@ -89,7 +89,9 @@ package struct Refresh: Sendable {
     private static let promptness = Duration.milliseconds(500)
     private func answer(_ session: Session, claimsReadAt: Date) throws -> SignInAnswer {
         var grant = AccessTokenGrant(session)
-        grant.claimsReadAt = claimsReadAt
+        // A row that says since when its roles hold was read after that, however long ago the request began; in the
+        // identifier of a token the moment is rounded down to the millisecond.
+        grant.claimsReadAt = max(claimsReadAt, session.tokensRefusedAt.map { $0 + 0.002 } ?? .distantPast)
         let access = try tokens.mint(grant)
         return SignInAnswer(
             accessToken: access.token, refreshToken: try codec.encode(session.refreshToken()),
@@ -159,7 +161,7 @@ extension Session {
             sessionID: id, generation: UInt32(clamping: generation), expiresAt: idleExpiresAt,
             grant: RefreshGrant(
                 userID: userID, tenantID: tenantID, roles: user.roles, methods: methods,
-                mustChangePassword: mustChangePassword, authenticatedAt: authenticatedAt, confirmedAt: rotatedAt,
+                mustChangePassword: mustChangePassword, authenticatedAt: authenticatedAt, confirmedAt: confirmedAt,
                 userCreatedAt: user.createdAt))
     }
 }

@@ -12,6 +12,8 @@ package struct SessionSummary: Sendable, Hashable, Codable {
     package var createdAt: Date
     package var rotatedAt: Date
     package var idleExpiresAt: Date
+    /// Nil in a list that a version of before has cached.
+    package var confirmedAt: Date?
 
     package init(_ session: Session) {
         id = session.id
@@ -22,6 +24,7 @@ package struct SessionSummary: Sendable, Hashable, Codable {
         createdAt = session.createdAt
         rotatedAt = session.rotatedAt
         idleExpiresAt = session.idleExpiresAt
+        confirmedAt = session.confirmedAt
     }
 }
 
@@ -58,7 +61,9 @@ package struct CachedSessions: Sendable {
         let all = try await cached(userID, tenantID, now, deadline)
         return all.filter { session in
             now < session.idleExpiresAt
-                && !revocations.contains(session: session.id, of: userID, in: tenantID) { session.rotatedAt }
+                && !revocations.contains(session: session.id, of: userID, in: tenantID) {
+                    session.confirmedAt ?? session.rotatedAt
+                }
         }
     }
 

@@ -36,6 +36,10 @@ package struct Session: Sendable, Hashable, Identifiable {
     package var methods: [String]
     package var mustChangePassword: Bool
     package var user: UserSnapshot
+    /// Of which moment of identity's the roles in `user` are, where they have changed since the session began.
+    package var rolesChangedAt: Date?
+    /// When tokens with the roles of before were refused: those with the roles in `user` are good from then on.
+    package var tokensRefusedAt: Date?
     /// What the user agent most likely is, in two or three words.
     package var device: String
     package var userAgent: String?
@@ -93,6 +97,9 @@ package struct Session: Sendable, Hashable, Identifiable {
         self.createdAt = createdAt
         self.end = end
     }
+
+    /// What it says was true then: at its last refresh, or when what it said before was refused since.
+    package var confirmedAt: Date { max(rotatedAt, tokensRefusedAt ?? .distantPast) }
 
     /// Whether the session may be used at a moment.
     package func isAlive(at now: Date) -> Bool {

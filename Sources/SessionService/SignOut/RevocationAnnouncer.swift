@@ -51,7 +51,7 @@ package final class RevocationAnnouncer: Service, Sendable {
 
     /// Whether this process has heard that the session, or its user, was revoked.
     func isRevoked(_ session: Session) -> Bool {
-        set.contains(session: session.id, of: session.userID, in: session.tenantID) { session.rotatedAt }
+        set.contains(session: session.id, of: session.userID, in: session.tenantID) { session.confirmedAt }
     }
 
     /// Refreshing without the database, by the revocations that this process has heard of.

@@ -138,14 +138,22 @@ package struct SignOut: Sendable {
         announcer.announce(try await repository.revokeUser(user, ending, deadline: deadline.forStatement))
     }
 
-    /// Something was taken from what a user may do: the access tokens that still say so are refused from now on. The
-    /// sessions stay, so that a refresh gives a token that says what is true.
-    package func refuseTokens(of user: UUID, tenantID: UUID, actor: SessionActor, deadline: Deadline) async throws {
-        let now = now()
-        let ending = SessionEnding(
-            .all(user: user, except: nil, authenticatedUntil: nil), tenantID: tenantID, reason: .rolesReduced, now: now,
-            revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
-        announcer.announce([try await repository.refuseTokens(of: user, ending, deadline: deadline.forStatement)])
+    /// What a user may do has changed: what a refresh gives says so from now on. Where something was taken, the access tokens
+    /// that still have it are refused; the sessions stay, so that a refresh gives a token that says what is true.
+    package func rolesChanged(
+        of user: UUID, tenantID: UUID, _ change: RolesChange, isReduction: Bool, actor: SessionActor,
+        deadline: Deadline
+    ) async throws {
+        let refusing: @Sendable () -> SessionEnding = {
+            // Whole milliseconds, as revocations and the identifiers of tokens have them.
+            let cut = Date(timeIntervalSince1970: (now().timeIntervalSince1970 * 1_000).rounded(.up) / 1_000)
+            return SessionEnding(
+                .all(user: user, except: nil, authenticatedUntil: nil), tenantID: tenantID, reason: .rolesReduced,
+                now: cut, revokedUntil: lifetime.revokedUntil(from: cut), actor: actor)
+        }
+        let revocation = try await repository.changeRoles(
+            of: user, tenantID: tenantID, change, refusing: isReduction ? refusing : nil, deadline: deadline)
+        if let revocation { announcer.announce([revocation]) }
     }
 
     @discardableResult

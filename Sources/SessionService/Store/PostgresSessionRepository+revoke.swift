@@ -48,22 +48,6 @@ extension PostgresSessionRepository {
         return ended
     }
 
-    package func refuseTokens(
-        of userID: UUID, _ ending: SessionEnding, deadline: Deadline
-    ) async throws -> Revocation {
-        let revocation = try await database.acting(for: ending.tenantID, deadline: deadline) { connection in
-            let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
-                .first?.decode(Int64.self, "sequence")
-            let user = Revocation(
-                sequence: sequence ?? 0, kind: .user, subjectID: userID, tenantID: ending.boundTenantID,
-                issuedBefore: ending.now, expiresAt: ending.revokedUntil)
-            try await record([(user, userID)], ending, on: connection)
-            return user
-        }
-        wakeRelay(.now)
-        return revocation
-    }
-
     /// Of all tenants, as is what verifiers must refuse (``revocations(after:limit:now:deadline:)``).
     package func tenants(ofUser userID: UUID, deadline: Deadline) async throws -> [UUID] {
         try await database.query(
@@ -104,7 +88,7 @@ extension PostgresSessionRepository {
     }
 
     /// Stores revocations, and an event for each, in one statement.
-    private func record(
+    func record(
         _ ended: [(revocation: Revocation, owner: UUID?)], _ ending: SessionEnding, on connection: PostgresConnection
     ) async throws {
         guard !ended.isEmpty else { return }

@@ -123,9 +123,7 @@ package struct PostgresSessionRepository: SessionRepository {
             UPDATE sessions SET
                 user_snapshot = CASE WHEN \(change.clearsName) THEN user_snapshot - 'name' ELSE user_snapshot END
                     || jsonb_strip_nulls(jsonb_build_object(
-                    'name', \(change.name)::text, 'username', \(change.username)::text,
-                    'roles', to_jsonb(\(change.roles)::text[]),
-                    'permissions', to_jsonb(\(change.permissions)::text[]))),
+                    'name', \(change.name)::text, 'username', \(change.username)::text)),
                 must_change_password = coalesce(\(change.mustChangePassword), must_change_password)
             WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL
             """, actingFor: tenantID, deadline: deadline)
@@ -139,7 +137,8 @@ extension PostgresSessionRepository {
         """
         s.id, s.tenant_id, s.user_id, s.generation, s.rotated_at, s.idle_expires_at, s.absolute_expires_at,
         s.auth_time, s.amr, s.must_change_password, s.user_snapshot, s.device, s.user_agent, s.ip, s.origin,
-        s.created_at, s.revoked_at, s.revoked_reason, s.last_ip, s.idle_timeout_s, s.exchanged_edition
+        s.created_at, s.revoked_at, s.revoked_reason, s.last_ip, s.idle_timeout_s, s.exchanged_edition,
+        s.roles_changed_at, s.tokens_refused_at
         """
 }
 
@@ -163,6 +162,8 @@ extension Session {
             absoluteExpiresAt: try row.decode(Date.self, "absolute_expires_at"),
             createdAt: try row.decode(Date.self, "created_at"), end: try End(row: row))
         exchangedEdition = try row.decode(Int64.self, "exchanged_edition")
+        rolesChangedAt = try row.decode(Date?.self, "roles_changed_at")
+        tokensRefusedAt = try row.decode(Date?.self, "tokens_refused_at")
     }
 }
 

@@ -147,9 +147,16 @@ package protocol SessionRepository: Sendable {
     /// - Returns: the one revocation, and how many sessions were alive.
     func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> (Revocation, Int)
 
-    /// Refuses every token of the user that was issued before `ending.now`, and leaves the sessions alone: whoever refreshes
-    /// gets what the snapshot says by then.
-    func refuseTokens(of userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> Revocation
+    /// Brings the roles in the snapshots of a user's live sessions up to date, each unless it has those of a later change.
+    ///
+    /// - Parameter refusing: where something was taken. It is asked for the moment when no refresh can give the roles of before
+    ///   any more: every token of the user issued before `now` is refused then, and the sessions, which stay, say so
+    ///   (``Session/tokensRefusedAt``).
+    /// - Returns: the revocation, where tokens are refused.
+    func changeRoles(
+        of userID: UUID, tenantID: UUID, _ change: RolesChange, refusing: (@Sendable () -> SessionEnding)?,
+        deadline: Deadline
+    ) async throws -> Revocation?
 
     /// In which tenants a user has sessions that have not been ended, at most 100.
     func tenants(ofUser userID: UUID, deadline: Deadline) async throws -> [UUID]
@@ -217,38 +224,6 @@ package struct RefreshClaim: Sendable, Hashable {
         self.init(
             sessionID: token.sessionID, generation: Int64(token.generation), edition: Int64(fallbacks.edition),
             fallbacks: fallbacks)
-    }
-}
-
-/// What an event of identity changes in the snapshots of a user's sessions.
-package struct SnapshotChange: Sendable, Hashable {
-    package var name: String?
-    /// Whether the user has no name any more.
-    package var clearsName: Bool
-    package var username: String?
-    package var roles: [String]?
-    package var permissions: [String]?
-    package var mustChangePassword: Bool?
-
-    package init(
-        name: String? = nil, clearsName: Bool = false, username: String? = nil, roles: [String]? = nil,
-        permissions: [String]? = nil, mustChangePassword: Bool? = nil
-    ) {
-        self.name = name
-        self.clearsName = clearsName
-        self.username = username
-        self.roles = roles
-        self.permissions = permissions
-        self.mustChangePassword = mustChangePassword
-    }
-
-    package func apply(to session: inout Session) {
-        if clearsName { session.user.name = nil }
-        if let name { session.user.name = name }
-        if let username { session.user.username = username }
-        if let roles { session.user.roles = roles }
-        if let permissions { session.user.permissions = permissions }
-        if let mustChangePassword { session.mustChangePassword = mustChangePassword }
     }
 }
 
