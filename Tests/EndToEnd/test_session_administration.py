@@ -106,6 +106,36 @@ def test_introspection_says_of_active_tokens_what_they_are_and_of_others_nothing
     assert introspect(tokens["refresh_token"]) == {"active": False}
 
 
+def test_a_token_that_is_good_for_one_thing_alone_is_not_active_and_can_be_ended(http, administrator):
+    tenant, owner = tenancy.make_tenant(administrator)
+    email = f"bob-{secrets.token_hex(4)}@example.org"
+    made = owner.post("/admin/users", json={"email": email}).json()["data"]
+    login = {"identity": email, "password": made["one_time_password"], "tenant_id": tenant["id"]}
+    tokens = http.post("/identity/api/v1/auth/login", json=login).json()["data"]
+    assert tokens["must_change_password"] is True
+    confined = {"token": tokens["access_token"]}
+    introspect = "/admin/tokens/introspect"
+    assert owner.post(introspect, service="session", data=confined).json() == {"active": False}
+    assert owner.post(introspect, service="session", data={"token": owner.access_token}).json()["active"] is True
+    # Where it was found it can be ended all the same, with the session that it is of.
+    assert owner.post("/admin/tokens/blacklist", service="session", json=confined).status_code == 201
+    refreshed = http.post("/session/api/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert refreshed.status_code == 401, refreshed.text
+
+
+def test_the_tokens_of_somebody_deleted_are_not_active(administrator):
+    tenant, owner = tenancy.make_tenant(administrator)
+    ann = tenancy.Person(owner.http, tenant["id"])
+
+    def active(token):
+        return owner.post("/admin/tokens/introspect", service="session", data={"token": token}).json()["active"]
+
+    assert active(ann.access_token) and active(ann.refresh_token)
+    assert owner.delete(f"/admin/users/{ann.id}").status_code == 204
+    for token in (ann.access_token, ann.refresh_token):
+        until(lambda: not active(token), saying="a token of somebody deleted is not active")
+
+
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_whoever_has_a_token_may_revoke_it_and_rubbish_is_as_good_as_revoked(http, account, kind):
     tokens = account.login()

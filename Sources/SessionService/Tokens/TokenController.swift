@@ -173,7 +173,7 @@ private struct IntrospectionView: Encodable {
     let finding: TokenInspection.Finding?
 
     init(_ finding: TokenInspection.Finding?) {
-        self.finding = finding
+        self.finding = finding?.isActive == true ? finding : nil
     }
 
     enum CodingKeys: String, CodingKey {

@@ -10,6 +10,12 @@ package struct TokenInspection: Sendable {
         case access(AccessTokenClaims)
         /// A refresh token whose session lives and has not been refreshed with a later one.
         case refresh(RefreshToken, Session)
+
+        /// Whether a service that takes such tokens may take this one. A confined token is good for one thing at identity or
+        /// mfa; to everybody else it is none (RFC 7662, section 2.2: whoever asks is told what they may go by).
+        package var isActive: Bool {
+            if case .access(let claims) = self { !claims.isConfined } else { true }
+        }
     }
 
     let repository: any SessionRepository
@@ -29,7 +35,7 @@ package struct TokenInspection: Sendable {
         self.now = now
     }
 
-    /// What an active token of the tenant is; nil for everything else, whatever the reason: RFC 7662, section 2.2.
+    /// What a token of the tenant is that can still be used, for whatever it is good for; nil for everything else, whatever the reason: RFC 7662, section 2.2.
     /// - Throws: ``RefreshTokenError/newerForm`` for one that a newer replica can read.
     package func inspect(_ text: String, tenantID: UUID, deadline: Deadline) async throws -> Finding? {
         if let claims = try? verify(text) {
