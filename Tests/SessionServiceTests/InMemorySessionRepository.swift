@@ -111,6 +111,11 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         return revocations
     }
 
+    func withdraw(_ absent: Session, _ ending: SessionEnding, deadline: Deadline) -> [Revocation] {
+        if sessions[absent.id] == nil { sessions[absent.id] = absent }
+        return revoke(ending, deadline: deadline)
+    }
+
     func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) -> (Revocation, Int) {
         let alive = sessions.values.filter { $0.tenantID == tenantID && $0.isAlive(at: ending.now) }
         for session in alive { sessions[session.id]?.end = Session.End(at: ending.now, reason: ending.reason) }

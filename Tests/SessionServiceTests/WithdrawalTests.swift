@@ -46,10 +46,45 @@ struct WithdrawalTests {
         let end = try await repository.session(sessionID, tenantID: ann.tenantID, deadline: Example.deadline)?.end
         #expect(end?.reason == .loginRefused)
     }
+
+    @Test("stays ended where what opens or adopts it comes after that", arguments: SessionStore.allCases)
+    func overtaken(store: SessionStore) async throws {
+        let repository = try await store.make()
+        let room = try Room(repository)
+        let (ann, adopted, answered) = (Example.user(), UUID.v7(), UUID.v7())
+        for id in [adopted, answered] {
+            let count = try await room.signOut.withdraw(
+                id, of: ann.id, tenantID: ann.tenantID, actor: Example.actor, deadline: Example.deadline)
+            #expect(count == 0)
+        }
+        let pending = try DomainEvent(
+            type: .sessionPending, subject: adopted.text, tenantID: ann.tenantID,
+            data: PendingSession(
+                actorID: ann.id, sessionID: adopted, roles: ["member"], methods: ["pwd"],
+                authenticatedAt: Example.now, mustChangePassword: false, userCreatedAt: Example.now,
+                policy: SessionPolicy(maximumSessions: 1)))
+        let kept = try await opened(in: repository, of: ann)
+        try await room.events.apply(pending)
+        _ = try await room.opening.open(
+            CreateSessionRequest(
+                sessionID: answered, user: ann, methods: ["pwd"], authenticatedAt: Example.now,
+                mustChangePassword: false), requestID: nil, deadline: Example.deadline)
+        // Nor does it end another to find room.
+        let alive = try await repository.sessions(
+            of: ann.id, tenantID: ann.tenantID, now: Example.now, deadline: Example.deadline)
+        #expect(alive.map(\.id) == [kept.id])
+        for id in [adopted, answered] {
+            let found = try await repository.session(id, tenantID: ann.tenantID, deadline: Example.deadline)
+            #expect(found?.end?.reason == .loginRefused)
+            // So long it is remembered (Sweep.session).
+            #expect(found.map { $0.absoluteExpiresAt <= Example.now } == true)
+        }
+    }
 }
 
 /// The rules over one store.
 private struct Room {
+    let opening: Opening
     let signOut: SignOut
     let events: IdentityEvents
 
@@ -57,7 +92,7 @@ private struct Room {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let (codec, recent) = (RefreshTokenCodec(ring: try KeyRing.ephemeral()), RecentSessions())
         let announcer = RevocationAnnouncer(set: RevocationSet(), recent: recent, redis: nil, logger: logger)
-        let opening = Opening(
+        opening = Opening(
             repository: repository, codec: codec, lifetime: Example.lifetime, recent: recent, announcer: announcer,
             now: { Example.now })
         signOut = SignOut(

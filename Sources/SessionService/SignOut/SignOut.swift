@@ -120,12 +120,27 @@ package struct SignOut: Sendable {
     }
 
     /// A login was refused after its session had been opened: nobody has a token of the session, which ends.
-    /// - Returns: 1, or 0 where it has ended already or never was.
+    ///
+    /// Where it is not there yet, what opens it may still be under way, or wait in a queue: its id is taken, by a session that
+    /// has ended, for a week.
+    /// - Returns: 1, or 0 where it has ended already or is not there.
     @discardableResult
     package func withdraw(
         _ sessionID: UUID, of user: UUID, tenantID: UUID, actor: SessionActor, deadline: Deadline
     ) async throws -> Int {
-        try await end(.oneOf(user: user, id: sessionID), of: tenantID, .loginRefused, actor, deadline)
+        let now = now()
+        let ending = SessionEnding(
+            .oneOf(user: user, id: sessionID), tenantID: tenantID, reason: .loginRefused, now: now,
+            revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
+        var absent = Session(
+            id: sessionID,
+            user: UserSnapshot(id: user, tenantID: tenantID, status: "active", roles: [], createdAt: now),
+            methods: [], authenticatedAt: now, mustChangePassword: false, userAgent: nil, ip: nil, origin: .login,
+            lifetime: SessionLifetime(idle: .zero, absolute: .zero), now: now)
+        absent.end = Session.End(at: now, reason: .loginRefused)
+        let revocations = try await repository.withdraw(absent, ending, deadline: deadline.forStatement)
+        announcer.announce(revocations)
+        return revocations.count
     }
 
     /// A user was disabled or deleted: nothing of theirs is accepted any more.

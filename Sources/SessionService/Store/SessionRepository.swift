@@ -138,6 +138,10 @@ package protocol SessionRepository: Sendable {
     /// Ends the selected sessions that are alive, and stores a revocation for each.
     func revoke(_ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
 
+    /// As ``revoke(_:deadline:)`` for the one session of a login that was refused. Where it is not there, `absent` is put in its
+    /// place, so that whatever opens or adopts it later finds it ended.
+    func withdraw(_ absent: Session, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
+
     /// As ``revoke(_:deadline:)`` for all of a user's sessions, and refuses every token of the user that was issued
     /// before, whatever sessions are known.
     func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
