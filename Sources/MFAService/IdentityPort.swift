@@ -38,11 +38,16 @@ package struct RemoteIdentity: IdentityPort {
             return try await client.get(
                 "/api/v1/internal/tenants/\(tenantID.text)/users/\(userID.text)/\(what)", as: type,
                 scope: scope.capped(at: .milliseconds(900)))
-        } catch  where error.code == ErrorCode.notFound.value {
-            throw MFAError.unknown
         } catch {
-            throw APIError(.dependencyUnavailable)
+            throw Self.failure(error)
         }
+    }
+
+    /// What a question about a user comes to that has no answer. An identity of before does not know of every question: then
+    /// nobody has said that there is no such user, and the next replica that is asked may know.
+    package static func failure(_ error: ServiceCallError) -> any Error {
+        if error.code == ErrorCode.notFound.value, !error.isPathUnknown { return MFAError.unknown }
+        return APIError(.dependencyUnavailable)
     }
 
     package func tell(_ report: SecondFactorReport, scope: RequestScope) async throws -> SecondFactorReceipt {

@@ -17,6 +17,12 @@ struct SecondFactorTests {
         ring = try KeyRing.ephemeral()
     }
 
+    @Test("Another service is told of an unknown user in other words than of an unknown path")
+    func unknownUser() {
+        let refusal = IdentityError.userUnknown.apiError
+        #expect(refusal.code == .notFound && refusal.message != ErrorCode.notFound.message)
+    }
+
     @Test("The password buys a challenge, and the factor completes it, with amr and the session's own record")
     func completes() async throws {
         let user = try await registered()

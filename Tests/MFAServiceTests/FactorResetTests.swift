@@ -55,6 +55,22 @@ struct FactorResetTests {
         #expect(await identity.states[ann]?.methods == [.totp])
     }
 
+    @Test("An identity that does not know the question has not said that there is no such user")
+    func olderIdentity() throws {
+        let refused = { (message: String?) throws -> any Error in
+            let body = ErrorEnvelope.render(.notFound, message: message, requestID: "r-1")
+            let envelope = try JSONDecoder().decode(ErrorEnvelope.self, from: Data(body))
+            return RemoteIdentity.failure(.rejected(target: "identity", status: 404, envelope: envelope))
+        }
+        #expect(try refused("There is no such user.") as? MFAError == .unknown)
+        let unasked = [
+            try refused(nil), RemoteIdentity.failure(.rejected(target: "identity", status: 404, envelope: nil)),
+        ]
+        for error in unasked.map({ $0 as? APIError }) {
+            #expect(error?.code == .dependencyUnavailable && error?.retryAfter != nil)
+        }
+    }
+
     private func news() -> FactorNews {
         FactorNews(repository: repository, identity: identity, logger: Logger(label: "test"))
     }

@@ -105,6 +105,8 @@ struct ServiceHTTPTests {
         }
         #expect(path.status == .notFound)
         #expect(try path.failure.code == ErrorCode.notFound.value)
+        // By this a caller knows that it is the path that is unknown here (ServiceCallError.isPathUnknown).
+        #expect(try path.failure.message == ErrorCode.notFound.message)
         #expect(method.status == .methodNotAllowed)
         #expect(try method.failure.code == ErrorCode.methodNotAllowed.value)
         #expect(method.headers[.allow] == "GET, HEAD")

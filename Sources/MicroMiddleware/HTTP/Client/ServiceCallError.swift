@@ -45,6 +45,13 @@ package enum ServiceCallError: Error, Sendable {
         if case .rejected(_, _, let envelope) = self { envelope?.code } else { nil }
     }
 
+    /// Whether the target does not know the path: one of a version before, in a rolling upgrade. It says no more than that there
+    /// is nothing, where whoever looks for a user, or anything else, says what there is none of.
+    package var isPathUnknown: Bool {
+        guard case .rejected(_, 404, let envelope) = self else { return false }
+        return envelope.map { $0.code == ErrorCode.notFound.value && $0.message == ErrorCode.notFound.message } ?? true
+    }
+
     /// Whether the same call may fare better in a moment.
     var isWorthRetrying: Bool {
         switch self {
