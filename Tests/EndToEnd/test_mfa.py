@@ -359,6 +359,53 @@ def test_second_factors_are_not_reset_upwards_nor_for_oneself(suite, http, make_
     assert owner.post(f"/admin/mfa/reset/{elsewhere.id}", service="mfa").status_code == 404
 
 
+def remember(user):
+    """The token of a device on which the factor of a user was proven just now."""
+    done = user.answer(user.challenge()["challenge_token"], user.codes.pop(), "backup_code", remember_device=True)
+    assert done.status_code == 200, done.text
+    user.tokens = done.json()["data"]
+    return user.tokens["device_token"]
+
+
+def is_asked(user, device):
+    """Whether a login from a device is asked for the second factor."""
+    body = {"identity": user.account.email, "password": user.account.password, "device_token": device}
+    answer = user.http.post("/identity/api/v1/auth/login", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"].get("requires_mfa") is True
+
+
+def test_a_remembered_device_is_of_no_use_to_another_user_nor_once_its_time_is_over(user, suite, make_account):
+    other = SecondFactorUser(make_account()).enable_totp()
+    user.enable_totp()
+    device = remember(user)
+    assert not is_asked(user, device) and is_asked(other, device)
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"]) as identity:
+        identity.execute("UPDATE remembered_devices SET expires_at = now() WHERE user_id = %s", (user.account.id,))
+    assert is_asked(user, device)
+
+
+def test_a_policy_that_remembers_no_device_asks_on_those_that_were_remembered_before(user, policy):
+    user.enable_totp()
+    device = remember(user)
+    policy("optional", remember_days=0)
+    assert is_asked(user, device)
+    done = user.answer(user.challenge()["challenge_token"], user.codes.pop(), "backup_code", remember_device=True)
+    assert done.status_code == 200 and "device_token" not in done.json()["data"], done.text
+    policy("optional", remember_days=30)
+    assert not is_asked(user, device)
+
+
+def test_whoever_begins_anew_with_second_factors_is_asked_on_every_device(user, suite, auditor):
+    user.enable_totp()
+    device = remember(user)
+    assert auditor.post(f"{suite.gateway}/mfa/api/v1/admin/mfa/reset/{user.account.id}").status_code == 200
+    until(lambda: user.password().json()["data"].get("access_token"), saying="nothing is asked for")
+    user.tokens = user.password().json()["data"]
+    user.enable_totp()
+    assert is_asked(user, device)
+
+
 def test_a_remembered_device_is_not_asked_again_until_it_is_forgotten(user):
     user.enable_totp()
     done = user.answer(user.challenge()["challenge_token"], user.app.code(), remember_device=True)
