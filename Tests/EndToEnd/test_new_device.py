@@ -120,6 +120,25 @@ def test_a_device_that_shows_its_cookie_is_known_wherever_it_is_and_whatever_it_
     mail(suite, verified.email, SUBJECT)
 
 
+def test_a_device_that_its_user_trusts_is_known_to_them_alone_until_they_forget_it(http, suite, make_verified):
+    ann, bob = make_verified(), make_verified()
+    tokens = login(http, ann, FIREFOX).json()["data"]
+    login(http, bob, FIREFOX)
+    mine = {"Authorization": f"Bearer {tokens['access_token']}"}
+    added = http.post("/session/api/v1/trusted-devices", json={"name": "my phone"}, headers=mine)
+    assert added.status_code == 201, added.text
+    device = added.json()["data"]
+    shown = {"X-Device-Token": device["device_token"]}
+    login(http, ann, SAFARI, headers=shown)
+    login(http, bob, SAFARI, headers=shown)
+    assert told(suite, ann) == 0 and told(suite, bob) == 1
+    (listed,) = http.get("/session/api/v1/trusted-devices", headers=mine).json()["items"]
+    assert listed["last_used_at"]
+    assert http.delete(f"/session/api/v1/trusted-devices/{device['id']}", headers=mine).status_code == 200
+    login(http, ann, "other/1.0", headers=shown)
+    assert told(suite, ann) == 1
+
+
 def test_the_second_half_of_a_login_says_it_the_password_alone_does_not(suite, make_verified):
     user = SecondFactorUser(make_verified())
     user.enable_totp()

@@ -194,6 +194,8 @@ struct MeddlingSessions: SessionOpening {
         return try FakeSessions().open(request, scope: scope)
     }
 
+    func trusts(_ question: TrustedDeviceQuestion, scope: RequestScope) -> Bool { false }
+
     func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) throws { try ended.end(request.sessionID) }
 
     func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) {}

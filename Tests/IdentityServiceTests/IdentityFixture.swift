@@ -112,9 +112,18 @@ final class CountingHasher: PasswordHashing {
 struct FakeSessions: SessionOpening {
     struct Away: Error {}
     var isAway = false
+    /// Which device's token it knows, of whoever asks.
+    var trusted: String?
+    var opened: (@Sendable (CreateSessionRequest) -> Void)?
+
+    func trusts(_ question: TrustedDeviceQuestion, scope: RequestScope) throws -> Bool {
+        if isAway { throw Away() }
+        return question.deviceToken == trusted
+    }
 
     func open(_ request: CreateSessionRequest, scope: RequestScope) throws -> CreateSessionAnswer {
         if isAway { throw Away() }
+        opened?(request)
         return CreateSessionAnswer(
             refreshToken: "refresh-\(request.sessionID.text)", refreshExpiresAt: Date() + 3_600)
     }

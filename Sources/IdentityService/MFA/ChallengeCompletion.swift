@@ -10,16 +10,19 @@ package struct ChallengeAttempt: Sendable {
     package var credential: WebAuthnCredential?
     /// Whether this device is to be remembered.
     package var remembersDevice: Bool
+    /// Of a device that its user trusts.
+    package var trustedDevice: String?
 
     package init(
         challengeToken: String, method: MFAMethod, code: String? = nil, credential: WebAuthnCredential? = nil,
-        remembersDevice: Bool = false
+        remembersDevice: Bool = false, trustedDevice: String? = nil
     ) {
         self.challengeToken = challengeToken
         self.method = method
         self.code = code
         self.credential = credential
         self.remembersDevice = remembersDevice
+        self.trustedDevice = trustedDevice
     }
 }
 
@@ -56,7 +59,8 @@ package struct ChallengeCompletion: Sendable {
             userID: ticket.userID, tenantID: ticket.tenantID, method: attempt.method, code: attempt.code,
             credential: attempt.credential, ip: origin.ip, userAgent: origin.userAgent)
         let factor = try await factors.verify(ticket.id, request, scope: origin.scope)
-        var answer = try await completion.complete(account, methods: ["pwd"] + factor.methods, origin: origin)
+        var answer = try await completion.complete(
+            account, methods: ["pwd"] + factor.methods, trustedDevice: attempt.trustedDevice, origin: origin)
         if attempt.remembersDevice {
             // The login stands without it.
             answer.deviceToken = try? await devices.remember(account, origin: origin)

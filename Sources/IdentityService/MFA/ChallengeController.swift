@@ -28,7 +28,7 @@ struct ChallengeController: Sendable {
         guard let token = body.challengeToken else { throw APIError.invalid("challenge_token", "is missing") }
         let attempt = ChallengeAttempt(
             challengeToken: token, method: body.method, code: body.code, credential: body.credential,
-            remembersDevice: body.remembersDevice)
+            remembersDevice: body.remembersDevice, trustedDevice: DeviceCookie.readTrusted(request))
         return Envelope(
             try await completion.complete(attempt, origin: RequestOrigin(context)), message: "signed in")
     }
@@ -47,7 +47,8 @@ struct ChallengeController: Sendable {
     ) async throws -> Envelope<SignInAnswer> {
         let body = try await request.decode(as: PasskeyCompletion.self, context: context)
         let answer = try await passkeyLogin.complete(
-            body.challengeToken, credential: body.credential, origin: RequestOrigin(context))
+            body.challengeToken, credential: body.credential, trustedDevice: DeviceCookie.readTrusted(request),
+            origin: RequestOrigin(context))
         return Envelope(answer, message: "signed in")
     }
 

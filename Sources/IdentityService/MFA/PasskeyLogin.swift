@@ -36,7 +36,7 @@ package struct PasskeyLogin: Sendable {
     /// - Throws: ``IdentityError/challengeInvalid``, ``IdentityError/accountDisabled``; what the mfa service refused
     ///   with; 503 without it.
     package func complete(
-        _ challengeToken: String, credential: WebAuthnCredential, origin: RequestOrigin
+        _ challengeToken: String, credential: WebAuthnCredential, trustedDevice: String? = nil, origin: RequestOrigin
     ) async throws -> SignInAnswer {
         let ticket = try tickets.read(challengeToken, for: .passkey)
         let request = VerifyPasskeyRequest(
@@ -46,6 +46,7 @@ package struct PasskeyLogin: Sendable {
             passkey.userID, tenantID: ticket.tenantID, deadline: origin.scope.deadline.forStatement)
         guard let account else { throw IdentityError.challengeInvalid }
         guard account.isUsable else { throw IdentityError.accountDisabled }
-        return try await completion.complete(account, methods: passkey.methods, origin: origin)
+        return try await completion.complete(
+            account, methods: passkey.methods, trustedDevice: trustedDevice, origin: origin)
     }
 }

@@ -50,7 +50,8 @@ struct PublicController: Sendable {
         let attempt = try SignInAttempt(
             identity: body.identity, password: body.password, transmission: body.transmission,
             tenantID: request.tenantID(body: body.tenantID),
-            deviceToken: DeviceCookie.read(request), rememberedDevice: body.rememberedDevice, proof: body.proof)
+            deviceToken: DeviceCookie.read(request), rememberedDevice: body.rememberedDevice,
+            trustedDevice: DeviceCookie.readTrusted(request), proof: body.proof)
         let outcome = try await signIn.signIn(attempt, origin: RequestOrigin(context))
         var response = try Envelope(outcome, message: outcome.message).response(from: request, context: context)
         if let token = throttle?.deviceToken(for: attempt) { DeviceCookie.write(token, to: &response) }

@@ -9,6 +9,9 @@ package protocol SessionOpening: Sendable {
     /// Ends a session that was opened for a login which was refused after all. Twice is as good as once.
     func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) async throws
 
+    /// Whether a device is one that the user trusts.
+    func trusts(_ question: TrustedDeviceQuestion, scope: RequestScope) async throws -> Bool
+
     /// Ends the sessions that began before a password was changed.
     func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws
 }
@@ -32,6 +35,13 @@ package struct RemoteSessions: SessionOpening {
         _ = try await client.post(
             "/api/v1/internal/sessions/withdraw", body: request, as: RevokedCount.self,
             scope: scope.capped(at: Budget.session), isIdempotent: true)
+    }
+
+    package func trusts(_ question: TrustedDeviceQuestion, scope: RequestScope) async throws -> Bool {
+        try await client.post(
+            "/api/v1/internal/trusted-devices/check", body: question, as: TrustedDeviceAnswer.self,
+            scope: scope.capped(at: Budget.glance), isIdempotent: true
+        ).trusted
     }
 
     package func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws {

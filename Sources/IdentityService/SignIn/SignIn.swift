@@ -14,12 +14,15 @@ package struct SignInAttempt: Sendable {
     package var deviceToken: String?
     /// Of a device on which a second factor was proven a while ago.
     package var rememberedDevice: String?
+    /// Of a device that its user trusts.
+    package var trustedDevice: String?
     /// What a tenant under attack asks for.
     package var proof: ProofOfWork.Proof?
 
     package init(
         identity: String, password: String, transmission: String? = nil, tenantID: UUID = DefaultTenant.id,
-        deviceToken: String? = nil, rememberedDevice: String? = nil, proof: ProofOfWork.Proof? = nil
+        deviceToken: String? = nil, rememberedDevice: String? = nil, trustedDevice: String? = nil,
+        proof: ProofOfWork.Proof? = nil
     ) {
         self.identity = identity
         self.password = password
@@ -27,6 +30,7 @@ package struct SignInAttempt: Sendable {
         self.tenantID = tenantID
         self.deviceToken = deviceToken
         self.rememberedDevice = rememberedDevice
+        self.trustedDevice = trustedDevice
         self.proof = proof
     }
 }
@@ -73,7 +77,7 @@ package struct SignIn: Sendable {
         return .signedIn(
             try await completion.complete(
                 account, methods: ["pwd"], rehashed: rehashed, isKnownDevice: isKnownDevice || isRemembered,
-                origin: origin))
+                trustedDevice: attempt.trustedDevice, origin: origin))
     }
 
     // MARK: - Who it is

@@ -26,12 +26,17 @@ package struct SignInCompletion: Sendable {
     ///   - methods: `amr` (RFC 8176).
     ///   - rehashed: the password under newer parameters, where it should replace the hash that was seen.
     ///   - isKnownDevice: whether the device has shown that the user signed in with it before.
+    ///   - trustedDevice: what the device shows for being one that the user trusts; it is known then, too.
     /// - Throws: ``IdentityError/invalidCredentials`` when the password or the account has changed meanwhile;
     ///   ``IdentityError/changedMeanwhile`` when that, or what the user may do, changed while the session was opened.
     package func complete(
         _ account: Account, methods: [String], rehashed: String? = nil, isKnownDevice: Bool = false,
-        origin: RequestOrigin
+        trustedDevice: String? = nil, origin: RequestOrigin
     ) async throws -> SignInAnswer {
+        var isKnownDevice = isKnownDevice
+        if let trustedDevice, !isKnownDevice {
+            isKnownDevice = await isTrusted(trustedDevice, account, origin: origin)
+        }
         let sessionID = UUID.v7()
         let event = try origin.event(
             .loginSucceeded, user: account.user.id, tenantID: account.user.tenantID, actor: account.user.id,
@@ -90,6 +95,21 @@ package struct SignInCompletion: Sendable {
         return SignInAnswer(
             accessToken: access.token, refreshToken: refreshToken, expiresIn: access.expiresIn,
             user: request.user, mustChangePassword: request.mustChangePassword, degraded: refreshToken == nil)
+    }
+
+    /// A login does not depend on it: at worst its user is told of a device that they know.
+    private func isTrusted(_ token: String, _ account: Account, origin: RequestOrigin) async -> Bool {
+        let question = TrustedDeviceQuestion(
+            tenantID: account.user.tenantID, userID: account.user.id, deviceToken: token)
+        guard question.isWellFormed else { return false }
+        do {
+            return try await sessions.trusts(question, scope: origin.scope)
+        } catch {
+            logger.info(
+                "whether a device is trusted could not be asked",
+                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
+            return false
+        }
     }
 
     /// Leaves word for the session service to adopt the session: so it is listed, and can be revoked.

@@ -1,3 +1,4 @@
+import Contracts
 import HTTPTypes
 import Hummingbird
 
@@ -7,7 +8,7 @@ enum DeviceCookie {
     private static let maximumBytes = 4_096
 
     static func read(_ request: Request) -> String? {
-        if let header = HTTPField.Name("x-device-token").flatMap({ request.headers[$0] }) { return header }
+        if let header = header(of: request), !header.hasPrefix(TrustedDeviceQuestion.prefix) { return header }
         guard let cookies = request.headers[.cookie], cookies.utf8.count <= maximumBytes else { return nil }
         for pair in cookies.split(separator: ";") {
             let parts = pair.split(separator: "=", maxSplits: 1)
@@ -15,6 +16,15 @@ enum DeviceCookie {
             return String(parts[1])
         }
         return nil
+    }
+
+    /// What a device was given that its user trusts (`POST /session/api/v1/trusted-devices`), in the same header.
+    static func readTrusted(_ request: Request) -> String? {
+        header(of: request).flatMap { $0.hasPrefix(TrustedDeviceQuestion.prefix) ? $0 : nil }
+    }
+
+    private static func header(of request: Request) -> String? {
+        HTTPField.Name("x-device-token").flatMap { request.headers[$0] }
     }
 
     /// No script reads it and no other site's request carries it. `Secure` is kept to by browsers on localhost too.

@@ -6,9 +6,6 @@ package import MicroMiddleware
 
 /// Trusting devices: a device that is given a token can show later that its user has vouched for it.
 package struct DeviceTrust: Sendable {
-    /// What a device's token begins with, before 64 hexadecimal digits.
-    package static let prefix = "atd_"
-
     let repository: any TrustedDeviceRepository
     let now: @Sendable () -> Date
 
@@ -29,7 +26,7 @@ package struct DeviceTrust: Sendable {
         }
         var generator = SystemRandomNumberGenerator()
         let random = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-        let token = Self.prefix + Hex.text(random)
+        let token = TrustedDeviceQuestion.prefix + Hex.text(random)
         let now = now()
         let device = TrustedDevice(
             id: .v7(now: now), tenantID: identity.tenantID, userID: identity.subject, sessionID: identity.sessionID,
@@ -65,7 +62,7 @@ package struct DeviceTrust: Sendable {
 
     /// Whether a token is one of a trusted device of the user's.
     package func check(_ question: TrustedDeviceQuestion, deadline: Deadline) async throws -> Bool {
-        guard question.deviceToken.hasPrefix(Self.prefix), question.deviceToken.utf8.count == 68 else { return false }
+        guard question.isWellFormed else { return false }
         return try await repository.use(
             Self.hash(question.deviceToken), of: question.userID, tenantID: question.tenantID, now: now(),
             deadline: deadline.forStatement)
