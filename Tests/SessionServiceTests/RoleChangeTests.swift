@@ -3,6 +3,7 @@ import Contracts
 import Foundation
 import Logging
 import MicroMiddleware
+import Postgres
 import SessionService
 import Synchronization
 import Testing
@@ -81,6 +82,22 @@ struct RoleChangeTests {
             return
         }
         #expect(next.user.roles == ["auditor"] && next.tokensRefusedAt == ending.now)
+    }
+
+    @Test("signs nobody out whose database is down: they wait for what is true")
+    func withoutDatabase() async throws {
+        let repository = InMemorySessionRepository()
+        let room = try Room(repository)
+        let session = try await opened(in: repository)
+        _ = try await room.refresh(session, generation: 0, began: Self.changedAt - 5)
+        try await room.events.apply(try Self.event(of: session, roles: "admin", reduced: true))
+        await repository.loseAnswers(true)
+        await #expect(throws: PostgresError.self) {
+            _ = try await room.refresh(session, generation: 1, began: room.refusedAt + 0.5)
+        }
+        await repository.loseAnswers(false)
+        let after = try await room.refresh(session, generation: 1, began: room.refusedAt + 0.6)
+        #expect(try room.verifier.verify(after.accessToken).roles == ["admin"])
     }
 
     private static func event(

@@ -10,7 +10,8 @@ package import Foundation
 package struct DegradedRefresh: Sendable {
     /// Why nothing is given.
     package enum Refusal: Error {
-        /// The token carries no grant, or one of more than an hour ago: only the database could say.
+        /// The token carries no grant, or one of more than an hour ago, or what it says of its user's roles has been refused
+        /// since: only the database could say.
         case nothingToGoBy
         case revoked
         /// This process holds no key to sign with.
@@ -34,10 +35,13 @@ package struct DegradedRefresh: Sendable {
         _ token: RefreshToken, text: String, user: UserSnapshot? = nil, at now: Date
     ) throws(Refusal) -> SignInAnswer {
         guard let grant = token.grant, grant.isFresh(at: now) else { throw .nothingToGoBy }
-        let isRevoked = revocations.contains(session: token.sessionID, of: grant.userID, in: grant.tenantID) {
-            grant.confirmedAt
+        let (session, tenant) = (token.sessionID, grant.tenantID)
+        if revocations.contains(session: session, of: grant.userID, in: tenant, issuedAt: { grant.confirmedAt }) {
+            let hasEnded = revocations.contains(
+                session: session, of: grant.userID, in: tenant, countingMembership: false,
+                issuedAt: { grant.confirmedAt })
+            throw hasEnded ? .revoked : .nothingToGoBy
         }
-        guard !isRevoked else { throw .revoked }
         return try answer(
             sessionID: token.sessionID, user: user ?? grant.user, authenticatedAt: grant.authenticatedAt,
             methods: grant.methods, mustChangePassword: grant.mustChangePassword, text: text, readAt: now)

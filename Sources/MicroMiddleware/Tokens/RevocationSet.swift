@@ -75,15 +75,18 @@ package final class RevocationSet: Sendable {
     }
 
     /// Whether a session, or what was issued to its user, there or anywhere, or to its tenant until a moment, has been revoked.
+    ///
+    /// - Parameter countingMembership: whether what was issued to the user in that tenant alone counts, which may have been
+    ///   refused for its roles: the session may live on.
     package func contains(
-        session: UUID, of user: UUID, in tenant: UUID, issuedAt: () -> Date
+        session: UUID, of user: UUID, in tenant: UUID, countingMembership: Bool = true, issuedAt: () -> Date
     ) -> Bool {
         state.withLock { state in
             if !state.sessions.isEmpty, state.sessions[session] != nil { return true }
             if state.users.isEmpty, state.members.isEmpty, state.tenants.isEmpty { return false }
             let issued = issuedAt()
             if let cut = state.users[user], issued < cut.issuedBefore { return true }
-            if !state.members.isEmpty, let cut = state.members[Member(user: user, tenant: tenant)],
+            if countingMembership, !state.members.isEmpty, let cut = state.members[Member(user: user, tenant: tenant)],
                 issued < cut.issuedBefore
             {
                 return true

@@ -104,7 +104,9 @@ package struct Refresh: Sendable {
         let text = codec.givenBack(token, text: text, at: now)
         switch recent.recall(claim, at: now) {
         case .present(let session):
-            guard !announcer.isRevoked(session) else { throw SessionError.sessionRevoked }
+            guard !announcer.isRevoked(session) else {
+                throw announcer.hasEnded(session) ? SessionError.sessionRevoked : failure
+            }
             return try degraded.answer(
                 sessionID: session.id, user: session.user, authenticatedAt: session.authenticatedAt,
                 methods: session.methods, mustChangePassword: session.mustChangePassword, text: text,

@@ -54,6 +54,13 @@ package final class RevocationAnnouncer: Service, Sendable {
         set.contains(session: session.id, of: session.userID, in: session.tenantID) { session.confirmedAt }
     }
 
+    /// Whether that was an end of the session for certain; else the roles that it had may have been refused, and no more.
+    func hasEnded(_ session: Session) -> Bool {
+        set.contains(session: session.id, of: session.userID, in: session.tenantID, countingMembership: false) {
+            session.confirmedAt
+        }
+    }
+
     /// Refreshing without the database, by the revocations that this process has heard of.
     func degradedRefresh(tokens: any AccessTokenMinting) -> DegradedRefresh {
         DegradedRefresh(tokens: tokens, revocations: set)

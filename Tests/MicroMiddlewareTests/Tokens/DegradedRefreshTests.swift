@@ -62,6 +62,25 @@ struct DegradedRefreshTests {
             #expect(throws: DegradedRefresh.Refusal.self) { try answer(token) }
         }
     }
+
+    @Test("Whose roles in the tenant were refused has to wait for what is true, and is not signed out")
+    func reduced() throws {
+        revocations.revoke(
+            userID: grant.userID, in: grant.tenantID, issuedBefore: grant.confirmedAt + 1,
+            until: forge.time.now + 7_200)
+        #expect(try refusal().map { if case .nothingToGoBy = $0 { true } else { false } } == true)
+        revocations.revoke(sessionID: token.sessionID, until: forge.time.now + 7_200)
+        #expect(try refusal().map { if case .revoked = $0 { true } else { false } } == true)
+    }
+
+    private func refusal() throws -> DegradedRefresh.Refusal? {
+        do {
+            _ = try answer(token)
+            return nil
+        } catch let refusal as DegradedRefresh.Refusal {
+            return refusal
+        }
+    }
 }
 
 private struct RecordingTokens: AccessTokenMinting {
