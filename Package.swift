@@ -154,7 +154,7 @@ let package = Package(
         library(
             "Recovery",
             [
-                "ConnectionKit", "LocalStack", "Postgres", httpClient, hummingbird, lifecycle, logging, nioCore,
+                "ConnectionKit", "LocalStack", "Postgres", crypto, httpClient, hummingbird, lifecycle, logging, nioCore,
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         library(

@@ -1,6 +1,9 @@
 /// What a user asks of the suite, and what the trail has of it: a column of the degraded-mode contract.
 package enum Capability: String, Sendable, CaseIterable, Codable {
-    case verify, refresh, login, register, profile, logout
+    case verify, refresh, login
+    /// A login with a one-time password as second factor.
+    case loginMFA = "login-mfa"
+    case register, profile, logout
     /// That every acknowledged change has its one record, and how soon.
     case audit
 
@@ -9,7 +12,9 @@ package enum Capability: String, Sendable, CaseIterable, Codable {
         switch self {
         case .verify: 150
         case .refresh: 40
-        case .login: 5
+        // Five logins in all.
+        case .login: 4
+        case .loginMFA: 1
         case .register: 1
         case .profile: 2
         case .logout: 4

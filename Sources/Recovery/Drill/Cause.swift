@@ -85,6 +85,7 @@ extension Cause {
         [
             Cause(["postgres-identity"], withProxies ? .refused : .stopped),
             Cause(["session"], .stalled),
+            Cause(["mfa"], .stopped),
             Cause(["postgres-session", "redis"], .stopped),
             Cause(["rabbitmq"], withProxies ? .swallowed : .stalled),
             Cause(["postgres-profile"], withProxies ? .cut : .stopped),

@@ -11,14 +11,19 @@ extension Cause {
     private static func promise(of capability: Capability, without unit: String) -> Promise {
         switch unit {
         case "identity", "postgres-identity":
-            capability == .login || capability == .register ? .refused : .works
+            switch capability {
+            case .login, .loginMFA, .register: .refused
+            case .verify, .refresh, .profile, .logout, .audit: .works
+            }
         case "session", "postgres-session":
             switch capability {
-            case .refresh, .login: .degraded
+            case .refresh, .login, .loginMFA: .degraded
             case .logout: .refused
             case .verify, .register, .profile, .audit: .works
             }
         case "profile", "postgres-profile": capability == .profile ? .refused : .works
+        // Fails closed: whoever has a second factor is not let in without it.
+        case "mfa", "postgres-mfa": capability == .loginMFA ? .refused : .works
         case "audit", "postgres-audit", "rabbitmq": capability == .audit ? .degraded : .works
         default: .works
         }

@@ -26,6 +26,7 @@ package final class Ledger: Sendable {
     private struct State {
         var samples: [Sample] = []
         var users: [(name: String, id: String)] = []
+        var authenticators: [Authenticator] = []
         var sessions: [Held] = []
         var toEnd: [Held] = []
         var ended: [(token: String, at: Double)] = []
@@ -49,6 +50,22 @@ package final class Ledger: Sendable {
 
     func user(_ number: Int) -> (name: String, id: String)? {
         state.withLock { $0.users.isEmpty ? nil : $0.users[number % $0.users.count] }
+    }
+
+    /// Somebody with a second factor.
+    func add(_ authenticator: Authenticator) { state.withLock { $0.authenticators.append(authenticator) } }
+
+    /// The address of one of them: they take turns.
+    func authenticatorUser(_ number: Int) -> String? {
+        state.withLock { $0.authenticators.isEmpty ? nil : $0.authenticators[number % $0.authenticators.count].user }
+    }
+
+    /// The next code of the same one; nil when all that would be taken now have been shown.
+    func code(of number: Int, at now: Date) -> String? {
+        state.withLock { state in
+            guard !state.authenticators.isEmpty else { return nil }
+            return state.authenticators[number % state.authenticators.count].code(at: now)
+        }
     }
 
     /// Takes a session out, for the time of one refresh.
@@ -81,7 +98,7 @@ package final class Ledger: Sendable {
     /// A session that was acknowledged and is refused now.
     func lost(_ what: String) { state.withLock { $0.lost.append(what) } }
     package var lost: [String] { state.withLock { $0.lost } }
-    /// A token that was signed out and is taken.
+    /// A token that was signed out and is taken, or somebody let in without the second factor.
     func accepted(_ what: String) { state.withLock { $0.accepted.append(what) } }
     package var accepted: [String] { state.withLock { $0.accepted } }
 }

@@ -87,14 +87,14 @@ extension MixedLoad {
         }
     }
 
-    private static func requestID() -> String { "drill-\(UUID().uuidString.lowercased())" }
+    static func requestID() -> String { "drill-\(UUID().uuidString.lowercased())" }
 
-    private func acknowledge(_ service: String, _ action: String, _ key: String) {
+    func acknowledge(_ service: String, _ action: String, _ key: String) {
         ledger.add(
             Ledger.Change(service: service, action: action, key: key, at: elapsed, acknowledgedAt: Date()))
     }
 
-    private func record(
+    func record(
         _ capability: Capability, service: String = "", at: Double, _ answer: LoadClient.Answer,
         isDegraded: Bool = false
     ) {

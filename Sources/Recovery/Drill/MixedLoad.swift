@@ -3,8 +3,9 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// The mix that every promise is measured under: each second 5 logins, 1 registration, 40 refreshes, 150 authenticated
-/// reads, 4 logouts, and 2 changes of a profile; or a multiple of it. Sent on schedule whatever the answers do; bounded in what is under way.
+/// The mix that every promise is measured under: each second 5 logins, one of them with a second factor, 1 registration,
+/// 40 refreshes, 150 authenticated reads, 4 logouts, and 2 changes of a profile; or a multiple of it. Sent on schedule
+/// whatever the answers do; bounded in what is under way.
 package final class MixedLoad: Sendable {
     static let password = "correct horse battery staple"
     /// Requests under way at most; one more is not sent, and counts as broken.
@@ -34,6 +35,7 @@ package final class MixedLoad: Sendable {
     /// - Throws: `DrillError` when the suite does not do that while nothing is wrong.
     package func prepare(users: Int = 12, sessions: Int = 120) async throws {
         for _ in 0..<users { await register(at: elapsed) }
+        try await enrol(Capability.loginMFA.perSecond * factor * Authenticator.rest)
         var made = 0
         for number in 0..<(sessions * 2) where made < sessions {
             if let held = await signIn(number, at: elapsed) {
@@ -84,6 +86,7 @@ package final class MixedLoad: Sendable {
         case .verify: await read(number, at: at)
         case .refresh: await refresh(at: at)
         case .login: if let held = await signIn(number, at: at) { ledger.giveToEnd(held) }
+        case .loginMFA: if let held = await signInWithSecondFactor(number, at: at) { ledger.giveToEnd(held) }
         case .register: await register(at: at)
         case .profile: await changeProfile(number, at: at)
         case .logout: await signOut(at: at)

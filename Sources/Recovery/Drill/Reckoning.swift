@@ -23,7 +23,7 @@ package struct Reckoning: Sendable, Codable {
     package internal(set) var trail: String?
     /// Acknowledged sessions that were refused afterwards.
     package internal(set) var lostSessions: [String] = []
-    /// Signed-out tokens that were taken.
+    /// Signed-out tokens that were taken, and passwords that were taken where a second factor was due.
     package internal(set) var acceptedTokens: [String] = []
 
     package var recordsAreExact: Bool { missing == 0 && doubled == 0 }
@@ -43,7 +43,7 @@ package struct Reckoning: Sendable, Codable {
             streams.isEmpty && trail == nil
                 ? "Every stream is complete and linked, and the trail verifies."
                 : "The trail is not whole: " + (streams + [trail].compactMap(\.self)).joined(separator: "; "),
-            "\(lostSessions.count) sessions lost, \(acceptedTokens.count) signed-out tokens taken.",
+            "\(lostSessions.count) sessions lost, \(acceptedTokens.count) let in who should not be.",
         ]
         lines += (unrecorded + lostSessions + acceptedTokens).prefix(Self.examples).map { "  ✘ \($0)" }
         return lines

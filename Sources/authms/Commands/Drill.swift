@@ -26,7 +26,7 @@ struct Drill: ParsableCommand {
                   authms drill blast-radius --cause postgres-session --cause redis --fault stalled --outage 20
                 """)
 
-        @Flag(help: "Six causes that between them touch every cell; a minute and a half.")
+        @Flag(help: "Seven causes that between them touch every cell; a minute and a half.")
         var short = false
         @Flag(help: "Every two processes at once, too: another quarter of an hour.")
         var pairs = false
