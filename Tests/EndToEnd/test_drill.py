@@ -45,14 +45,25 @@ def test_the_short_drill_keeps_every_promise_and_loses_nothing(proxied, tmp_path
     assert counted["identity.user.registered"] > 30 and counted["profile.updated"] > 50
     assert counted["session.revoked"] > 50 and counted["mfa.challenge.verified"] > 30
     for row in found["rows"]:
-        tried = {cell["capability"] for cell in row["cells"] if cell["worst"] != "untested"}
-        # A killed process is back within a second or two, in which not everything is asked for once.
-        asked = {"verify", "refresh", "login"} | ({"register", "profile", "audit"} if row["cause"]["fault"] != "killed" else set())
+        tried = {cell["capability"] for cell in row["cells"] if cell["verdict"] == "kept"}
+        # A killed process is back within a second or two, in which not everything is asked for often enough.
+        every = {"verify", "refresh", "login", "login-mfa", "register", "profile", "logout", "audit"}
+        asked = {"verify", "refresh"} if row["cause"]["fault"] == "killed" else every
         assert asked <= tried, row["cause"]
         assert all(cell.get("degradedAfter", 0) <= 2 and cell.get("healedAfter", 0) <= 5 for cell in row["cells"])
     # An outage that nobody would notice tests nothing.
     seen = {(cell["capability"], cell["worst"]) for row in found["rows"] for cell in row["cells"]}
     assert {("login", "refused"), ("login", "degraded"), ("refresh", "degraded"), ("profile", "refused")} <= seen
+    assert {("login-mfa", "refused"), ("login-mfa", "degraded"), ("login-mfa", "works")} <= seen
+    # Without mfa, who has a second factor is refused, and nobody else is.
+    [without_mfa] = [row for row in found["rows"] if row["cause"]["units"] == ["mfa"]]
+    assert {c["capability"] for c in without_mfa["cells"] if c["worst"] != "works"} == {"login-mfa"}, without_mfa
+    # What was too little asked for is counted apart, in every form of the report.
+    cells = [cell["verdict"] for row in found["rows"] for cell in row["cells"]]
+    counts = {verdict: cells.count(verdict) for verdict in ("kept", "broken", "untested")}
+    assert found["verdicts"] == counts and counts["broken"] == 0
+    line = "{kept} kept, {broken} broken, {untested} untested".format(**counts)
+    assert line in done.stdout and line in page.read_text()
     assert page.read_text().startswith("<!doctype html>") and "<svg" in page.read_text()
 
 

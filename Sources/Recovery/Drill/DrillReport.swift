@@ -8,7 +8,9 @@ package struct DrillReport: Sendable, Codable {
         package let promise: Promise
         /// The worst that happened once the first two seconds had passed, or `untested` where nothing was sent.
         package let worst: String
-        package let isKept: Bool
+        package let verdict: Verdict
+        /// Whether it has to be tested: that it was not is as bad then as a broken promise.
+        package let isRequired: Bool
         package let requests: Int
         /// From the fault to the last request that was worse than promised, in seconds; nil when none was.
         package let degradedAfter: Double?
@@ -18,6 +20,24 @@ package struct DrillReport: Sendable, Codable {
         package let p99_ms: Double
         /// Of requests that were worse than promised: what they were answered.
         package let examples: [String]
+
+        /// Broken, or untested where it must not be.
+        package var fails: Bool { verdict == .broken || verdict == .untested && isRequired }
+    }
+
+    /// How many cells came to what.
+    package struct Verdicts: Sendable, Codable, Equatable {
+        package let kept: Int
+        package let broken: Int
+        package let untested: Int
+
+        package init(_ rows: [Row]) {
+            let counts = Dictionary(grouping: rows.flatMap(\.cells), by: \.verdict).mapValues(\.count)
+            (kept, broken, untested) = (counts[.kept] ?? 0, counts[.broken] ?? 0, counts[.untested] ?? 0)
+        }
+
+        /// For people.
+        package var line: String { "\(kept) kept, \(broken) broken, \(untested) untested" }
     }
 
     package struct Row: Sendable, Codable {
@@ -26,7 +46,14 @@ package struct DrillReport: Sendable, Codable {
         package let brokenAt: Double
         package let mendedAt: Double
         package let cells: [Cell]
-        package var isKept: Bool { cells.allSatisfy(\.isKept) }
+        package var holds: Bool { !cells.contains(where: \.fails) }
+
+        package init(cause: Cause, brokenAt: Double, mendedAt: Double, cells: [Cell]) {
+            self.cause = cause
+            self.brokenAt = brokenAt
+            self.mendedAt = mendedAt
+            self.cells = cells
+        }
     }
 
     /// One capability in one second: the worst outcome.
@@ -37,7 +64,10 @@ package struct DrillReport: Sendable, Codable {
     }
 
     package let startedAt: Date
-    package var rows: [Row] = []
+    package var rows: [Row] = [] {
+        didSet { verdicts = Verdicts(rows) }
+    }
+    package private(set) var verdicts = Verdicts([])
     package var timeline: [Second] = []
     package var requests = 0
     /// What became of all that was acknowledged.
@@ -47,7 +77,15 @@ package struct DrillReport: Sendable, Codable {
         self.startedAt = startedAt
     }
 
-    package var isKept: Bool { rows.allSatisfy(\.isKept) && reckoning.isClean }
+    /// Whether no promise was broken, none that had to be tested was left out, and nothing was lost.
+    package var isKept: Bool { rows.allSatisfy(\.holds) && reckoning.isClean }
+
+    /// The whole of it in one sentence.
+    package var conclusion: String {
+        if isKept { return "Every promise that was tested was kept, and nothing was lost." }
+        if verdicts.broken > 0 { return "Promises were broken." }
+        return reckoning.isClean ? "Promises that had to be tested were not." : "Something was lost."
+    }
 
     /// The worst of each capability in each second.
     static func timeline(_ samples: [Sample]) -> [Second] {
@@ -63,5 +101,24 @@ package struct DrillReport: Sendable, Codable {
 
 extension DrillReport.Cell {
     /// What happened, in the word that fits the capability: a record is late where an answer would be less than usual.
-    package var word: String { capability == .audit && worst == "degraded" ? "delayed" : worst }
+    package var word: String {
+        if verdict == .untested { return isRequired ? "UNTESTED" : "untested" }
+        return capability == .audit && worst == "degraded" ? "delayed" : worst
+    }
+
+    /// The verdict as one sign.
+    var mark: String {
+        switch verdict {
+        case .kept: "✔"
+        case .broken: "✘"
+        case .untested: isRequired ? "✘" : "–"
+        }
+    }
+}
+
+/// What a cell of the contract came to.
+package enum Verdict: String, Sendable, Codable {
+    case kept, broken
+    /// Too little was asked to say either.
+    case untested
 }

@@ -20,7 +20,8 @@ struct Drill: ParsableCommand {
                 Everything is done to the running private suite's own processes, by signals and, where it was started with \
                 `authms up --proxied`, by proxies in front of them; and mended afterwards. Every process is stopped, stalled \
                 and killed, and every database, RabbitMQ and Redis refused, swallowed and cut: a quarter of an hour in all. \
-                Ends with 0 when every promise was kept and nothing was lost, with 1 when not.
+                Ends with 0 when every promise was kept and nothing was lost, with 1 when not: also when too little was asked \
+                to say, except where a killed process was back before that.
                 Examples:
                   authms drill blast-radius --short --html blast-radius.html
                   authms drill blast-radius --cause postgres-session --cause redis --fault stalled --outage 20
@@ -72,11 +73,11 @@ struct Drill: ParsableCommand {
             }
             await reckoner.close()
             try DrillFiles.write(report, json: json, page: report.html, html: html)
-            let broken = report.rows.flatMap(\.cells).filter { !$0.isKept }.count
             Local.say("")
-            Local.say("\(report.requests) requests, \(report.rows.count) causes, \(broken) cells not as promised.")
+            Local.say(
+                "\(report.requests) requests, \(report.rows.count) causes; of the cells: \(report.verdicts.line).")
             for line in report.reckoning.lines { Local.say(line) }
-            Local.say(report.isKept ? "Every promise was kept, and nothing was lost." : "Promises were broken.")
+            Local.say(report.conclusion)
             guard report.isKept else { throw ExitCode(1) }
         }
 
