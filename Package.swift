@@ -237,6 +237,7 @@ let package = Package(
                 "MicroMiddleware", "Contracts", .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests("LocalStack", ["LocalStack", "ConnectionKit", logging]),
+        tests("Bench", ["Bench"]),
         tests(
             "Recovery",
             [

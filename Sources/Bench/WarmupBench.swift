@@ -29,10 +29,13 @@ package struct WarmupBench: Sendable {
 
     private let executable: String
     private let repository: String
+    private let narrate: @Sendable (String) -> Void
 
-    package init(executable: String, repository: String) {
+    /// - Parameter narrate: is told what is measured next.
+    package init(executable: String, repository: String, narrate: @escaping @Sendable (String) -> Void) {
         self.executable = executable
         self.repository = repository
+        self.narrate = narrate
     }
 
     /// What one of the two runs came to.
@@ -57,6 +60,7 @@ package struct WarmupBench: Sendable {
     }
 
     private func measure(_ name: String, _ settings: [String: String]) async throws -> Run {
+        narrate("A suite \(name)")
         let suite = try await BenchSuite.start(executable: executable, repository: repository, settings: settings)
         do {
             let run = try await measure(Run(name: name), suite)
@@ -74,8 +78,10 @@ package struct WarmupBench: Sendable {
             layout: suite.layout, secrets: try StackSecrets.load(in: suite.layout), executable: executable,
             environment: [:])
         let load = MixedLoad(gateway: suite.layout.url(of: .gateway), factor: Self.factor)
+        narrate("Making users and sessions")
         try await load.prepare(users: 150, sessions: 450)
         let begin = Date().addingTimeInterval(-load.elapsed)
+        narrate("Load until the cache is full, the loss, and \(Self.after.components.seconds) s after it")
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await load.run() }
             defer { load.stop() }

@@ -14,10 +14,13 @@ package struct ScaleBench: Sendable {
 
     private let executable: String
     private let repository: String
+    private let narrate: @Sendable (String) -> Void
 
-    package init(executable: String, repository: String) {
+    /// - Parameter narrate: is told what is measured next.
+    package init(executable: String, repository: String, narrate: @escaping @Sendable (String) -> Void) {
         self.executable = executable
         self.repository = repository
+        self.narrate = narrate
     }
 
     package func run() async throws -> [BenchResult] {
@@ -45,11 +48,14 @@ package struct ScaleBench: Sendable {
     }
 
     private func measure(_ population: ScalePopulation, _ load: ScaleLoad) async throws -> [BenchResult] {
+        narrate("With \(Self.few) users")
         try await population.grow(from: 0, to: Self.few)
         try await load.warmUp(users: Self.few)
         let before = try await figures(load, users: Self.few)
+        narrate("Growing to \(Self.many) users")
         try await population.grow(from: Self.few, to: Self.many)
         try await load.warmUp(users: Self.many)
+        narrate("With \(Self.many) users")
         let after = try await figures(load, users: Self.many)
         return ScaleRequest.allCases.flatMap { Self.results($0, before[$0] ?? [], after[$0] ?? []) }
     }

@@ -15,18 +15,21 @@ package struct AuditStall: Sendable {
     private let gateway: String
     private let audit: PostgresClient
     private let sources: [(uri: String, database: PostgresClient)]
+    private let narrate: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - audit: the audit database.
     ///   - sources: the databases of the services that the load makes busy, with the URI of their streams.
+    ///   - narrate: is told what comes next.
     package init(
         control: ControlClient, gateway: String, audit: PostgresClient,
-        sources: [(uri: String, database: PostgresClient)]
+        sources: [(uri: String, database: PostgresClient)], narrate: @escaping @Sendable (String) -> Void
     ) {
         self.control = control
         self.gateway = gateway
         self.audit = audit
         self.sources = sources
+        self.narrate = narrate
     }
 
     /// What was measured.
@@ -68,13 +71,16 @@ package struct AuditStall: Sendable {
     private func measure(_ load: MixedLoad, _ length: Duration) async throws -> Outcome {
         try await Task.sleep(for: Self.settling)
         let before = load.elapsed
+        narrate("Load for \(length.components.seconds / 2) s")
         try await Task.sleep(for: length / 2)
         let stalled = load.elapsed
+        narrate("The audit database is stalled for \(length.components.seconds) s")
         try await control.perform(.pause, on: Self.unit)
         try await Task.sleep(for: length)
         let resumed = load.elapsed
         let heads = try await heads()
         try await control.perform(.continue, on: Self.unit)
+        narrate("The trail catches up, and \(length.components.seconds / 2) s more")
         let start = ContinuousClock.now
         try await drained(heads)
         let drain = ContinuousClock.now - start

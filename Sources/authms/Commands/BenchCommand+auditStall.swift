@@ -16,7 +16,7 @@ extension BenchCommand {
             control: ControlClient(layout: layout), gateway: layout.url(of: .gateway), audit: audit,
             sources: [
                 (uri: EventSource.identity.uri, database: identity), (uri: EventSource.session.uri, database: session),
-            ])
+            ], narrate: Self.narrate)
         let outcome = try await outcome(of: bench)
         await audit.close()
         await identity.close()

@@ -80,15 +80,20 @@ struct BenchCommand: AsyncParsableCommand {
         case .warmup: try await warmup()
         case .scale:
             try await ScaleBench(
-                executable: StackLayout.currentExecutable, repository: try Local.layout().repository
+                executable: StackLayout.currentExecutable, repository: try Local.layout().repository,
+                narrate: Self.narrate
             ).run()
         case .footprint, .login, .refresh, .revocation, .events, .auditStall: []
         }
     }
 
+    /// What takes long says how far it is.
+    static func narrate(_ step: String) { Local.say("  … \(step)") }
+
     private func warmup() async throws -> [BenchResult] {
         let bench = WarmupBench(
-            executable: StackLayout.currentExecutable, repository: try Local.layout().repository)
+            executable: StackLayout.currentExecutable, repository: try Local.layout().repository,
+            narrate: Self.narrate)
         let (results, page) = try await bench.run()
         for line in page.lines() { Local.say("  \(line)") }
         if let html {
@@ -129,7 +134,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .events:
             let events = EventBench(
                 identityDatabase: try database(of: .identity, in: layout),
-                auditDatabase: try database(of: .audit, in: layout))
+                auditDatabase: try database(of: .audit, in: layout), narrate: Self.narrate)
             return try await events.run()
         case .auditStall: return try await auditStall(in: layout)
         case .tokens, .passwords, .gateway, .warmup, .scale: return []
