@@ -13,13 +13,13 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measures what the suite promises; each ratio in one run, both sides alternating.",
         discussion:
-            "Starts a suite of its own, on ports of its own, and forgets it afterwards. All of it takes some fourteen minutes. "
+            "Starts a suite of its own, on ports of its own, and forgets it afterwards. All of it takes some fifteen minutes. "
             + "Ends with 0 when every goal was met, with 1 when one was not."
     )
 
     /// What can be measured by itself, in the order in which it is measured.
     enum Section: String, CaseIterable, ExpressibleByArgument {
-        case tokens, passwords, gateway, footprint, login, refresh, revocation, events, warmup, scale
+        case tokens, passwords, gateway, footprint, login, refresh, permissions, revocation, events, warmup, scale
         case auditStall = "audit-stall"
 
         /// What it is measured with, or compared with.
@@ -27,7 +27,7 @@ struct BenchCommand: AsyncParsableCommand {
             switch self {
             case .tokens: [.openssl]
             case .gateway: [.wrk, .haproxy]
-            case .login: [.wrk]
+            case .login, .permissions: [.wrk]
             case .refresh: [.wrk, .pgbench, .psql]
             case .passwords, .footprint, .revocation, .events, .warmup, .scale, .auditStall: []
             }
@@ -37,7 +37,7 @@ struct BenchCommand: AsyncParsableCommand {
         var needsSuite: Bool {
             switch self {
             case .tokens, .passwords, .gateway, .warmup, .scale: false
-            case .footprint, .login, .refresh, .revocation, .events, .auditStall: true
+            case .footprint, .login, .refresh, .permissions, .revocation, .events, .auditStall: true
             }
         }
     }
@@ -83,7 +83,7 @@ struct BenchCommand: AsyncParsableCommand {
                 executable: StackLayout.currentExecutable, repository: try Local.layout().repository,
                 narrate: Self.narrate
             ).run()
-        case .footprint, .login, .refresh, .revocation, .events, .auditStall: []
+        case .footprint, .login, .refresh, .permissions, .revocation, .events, .auditStall: []
         }
     }
 
@@ -130,6 +130,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .footprint: return try await FootprintBench(layout: layout).run()
         case .login: return try await LoginBench(target: target).run()
         case .refresh: return try await RefreshBench(target: target).run()
+        case .permissions: return try await PermissionBench(layout: layout).run()
         case .revocation: return try await RevocationBench(layout: layout, target: target).run()
         case .events:
             let events = EventBench(
