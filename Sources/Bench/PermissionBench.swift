@@ -9,7 +9,7 @@ import NIOHTTP1
 /// How long identity takes to say whether somebody may do something, of a role of the tenant's own, from its cache: asked
 /// at its own port, without the gateway, beside the cheapest answer that it has.
 package struct PermissionBench: Sendable {
-    /// "< 1 ms at p99 inside the service when warm."
+    /// Inside the service, at the 99th percentile, once the cache is warm.
     private static let goal_ms = 1.0
     private static let goalShare = 99.0
     private static let rounds = 4
@@ -60,13 +60,13 @@ package struct PermissionBench: Sendable {
         let share = all > 0 ? Double(after.within - before.within) / all * 100 : 0
         return [
             BenchResult(
-                name: "check-permission from the cache, p99 at \(Self.connections) connections", value: p99.median,
-                unit: "ms", ratio: p99.median / max(trivial.median, 0.001),
-                goal: "< \(Int(Self.goal_ms)) ms; the ratio is to /livez", passes: p99.median < Self.goal_ms),
-            BenchResult(name: "check-permission from the cache, median", value: p50.median, unit: "ms"),
-            BenchResult(
                 name: "check-permission answered within \(Int(Self.goal_ms)) ms, by identity's own clock", value: share,
                 unit: "%", goal: "≥ \(Int(Self.goalShare)) %", passes: share >= Self.goalShare),
+            // What the client sees has the client in it, which wants the same cores: without a goal, beside what costs nothing.
+            BenchResult(
+                name: "check-permission as its client sees it, p99 at \(Self.connections) connections; ratio to /livez",
+                value: p99.median, unit: "ms", ratio: p99.median / max(trivial.median, 0.001)),
+            BenchResult(name: "check-permission as its client sees it, median", value: p50.median, unit: "ms"),
             BenchResult(name: "/livez of the same service, p99", value: trivial.median, unit: "ms"),
         ]
     }
