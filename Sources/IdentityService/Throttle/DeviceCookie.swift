@@ -8,7 +8,8 @@ enum DeviceCookie {
     private static let maximumBytes = 4_096
 
     static func read(_ request: Request) -> String? {
-        if let header = header(of: request), !header.hasPrefix(TrustedDeviceQuestion.prefix) { return header }
+        let token = tokens(of: request).first { !$0.hasPrefix(TrustedDeviceQuestion.prefix) }
+        if let token { return token }
         guard let cookies = request.headers[.cookie], cookies.utf8.count <= maximumBytes else { return nil }
         for pair in cookies.split(separator: ";") {
             let parts = pair.split(separator: "=", maxSplits: 1)
@@ -20,11 +21,15 @@ enum DeviceCookie {
 
     /// What a device was given that its user trusts (`POST /session/api/v1/trusted-devices`), in the same header.
     static func readTrusted(_ request: Request) -> String? {
-        header(of: request).flatMap { $0.hasPrefix(TrustedDeviceQuestion.prefix) ? $0 : nil }
+        tokens(of: request).first { $0.hasPrefix(TrustedDeviceQuestion.prefix) }
     }
 
-    private static func header(of request: Request) -> String? {
-        HTTPField.Name("x-device-token").flatMap { request.headers[$0] }
+    /// A device may have both kinds, in two fields or in one with a comma (RFC 9110, section 5.3).
+    private static func tokens(of request: Request) -> [String] {
+        guard let name = HTTPField.Name("x-device-token") else { return [] }
+        return request.headers[values: name].flatMap { $0.split(separator: ",") }.map { token in
+            String(token.drop { $0 == " " }.prefix { $0 != " " })
+        }
     }
 
     /// No script reads it and no other site's request carries it. `Secure` is kept to by browsers on localhost too.
