@@ -77,9 +77,10 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
             $0.emailKey == found.emailKey && $0.createdAt > found.createdAt - 3_600
                 && ($0.createdAt, $0.id.text) < (found.createdAt, found.id.text)
         }
-        let ofTenant = earlier.count { $0.tenantID == tenantID }
-        return earlier.count < Invitations.hourlyLimitOfAddressInAll && ofTenant < Invitations.hourlyLimitOfAddress
-            ? found : nil
+        let limit = Invitations.hourlyLimitOfAddress
+        let asked = Dictionary(grouping: earlier, by: \.tenantID).mapValues(\.count)
+        let ofAll = asked.values.reduce(0) { $0 + min($1, limit) }
+        return ofAll < Invitations.hourlyLimitOfAddressInAll && asked[tenantID] ?? 0 < limit ? found : nil
     }
 
     func revoke(_ id: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Bool {

@@ -71,6 +71,23 @@ struct InvitationMailTests {
             desk.mailbox.mails.dropFirst(Invitations.hourlyLimitOfAddress).map(\.recipient) == [
                 "bob@example.org", "ann@example.org",
             ])
+        // Asking for more than its share takes nothing from another tenant's; together they have a limit, too.
+        for name in ["beta", "gamma", "delta"] {
+            let (_, owner) = try await desk.world.tenant(name, by: desk.owner)
+            for _ in 0..<5 { try await desk.mail(desk.invite("ann@example.org", by: owner).invitation) }
+        }
+        let mailed = desk.mailbox.mails.count { $0.recipient == "ann@example.org" }
+        #expect(mailed == Invitations.hourlyLimitOfAddressInAll)
+    }
+
+    @Test(
+        "A tenant's name that could be followed is not told to strangers",
+        arguments: [
+            ("Acme Inc.", "Acme Inc."), ("St. Mary", "St. Mary"), ("Locked: see evil.example", "acme"),
+            ("evil.example", "acme"), ("a@b", "acme"), ("//evil", "acme"), ("Müller & Söhne", "Müller & Söhne"),
+        ])
+    func name(shown: String, told: String) {
+        #expect(Notifications.nameForStrangers(displayName: shown, slug: "acme") == told)
     }
 
     @Test("Where the pepper is another, no mail holds a code that is none", arguments: IdentityStore.allCases)

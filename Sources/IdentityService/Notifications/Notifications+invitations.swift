@@ -20,9 +20,16 @@ extension Notifications {
             throw InvitationCodeUnknown()
         }
         let values = [
-            "tenant": tenant.displayName, "code": code.text, "time": Self.time(invitation.expiresAt),
+            "tenant": Self.nameForStrangers(displayName: tenant.displayName, slug: tenant.slug), "code": code.text,
+            "time": Self.time(invitation.expiresAt),
         ]
         try await send(.invitation, values, to: letter.address, of: event.tenantID, for: event)
+    }
+
+    /// A tenant chose its name, and whoever is invited need not know it: where the name holds what a reader of mails could
+    /// follow, such as a host or an address, it is called by its slug.
+    package static func nameForStrangers(displayName: String, slug: String) -> String {
+        displayName.contains(#/[\/:@]|\.\S/#) ? slug : displayName
     }
 }
 

@@ -46,14 +46,19 @@ package struct PostgresInvitationRepository: InvitationRepository {
     }
 
     package func toMail(_ id: UUID, tenantID: UUID, deadline: Deadline) async throws -> Invitation? {
-        // What other tenants send to the address counts, so it is not asked for one tenant.
+        // What other tenants send to the address counts, so it is not asked for one tenant; what a tenant asks for beyond its
+        // own limit does not, or it could keep all others from inviting somebody.
         let sql: SQL =
             """
             SELECT \(Self.columns) FROM invitations i CROSS JOIN LATERAL (
-                SELECT count(*) AS of_all, count(*) FILTER (WHERE e.tenant_id = i.tenant_id) AS of_tenant
-                FROM invitations e
-                WHERE e.email_key = i.email_key AND (e.created_at, e.id) < (i.created_at, i.id)
-                    AND e.created_at > i.created_at - interval '1 hour'
+                SELECT coalesce(sum(least(asked, \(Invitations.hourlyLimitOfAddress))), 0)::bigint AS of_all,
+                    coalesce(max(asked) FILTER (WHERE tenant_id = i.tenant_id), 0) AS of_tenant
+                FROM (
+                    SELECT e.tenant_id, count(*) AS asked FROM invitations e
+                    WHERE e.email_key = i.email_key AND (e.created_at, e.id) < (i.created_at, i.id)
+                        AND e.created_at > i.created_at - interval '1 hour'
+                    GROUP BY e.tenant_id
+                ) tenants
             ) earlier
             WHERE i.id = \(id) AND i.tenant_id = \(tenantID) AND i.used_at IS NULL AND i.revoked_at IS NULL
                 AND i.expires_at > now() AND i.email IS NOT NULL AND i.salt IS NOT NULL
