@@ -52,7 +52,22 @@ struct RoleChangeTests {
         ).session
         try await room.events.apply(given)
         #expect(try await room.roles(of: later) == ["member"])
-        // A sign-in that was under way may not have seen it.
+        var elsewhere = Example.session(of: session.user)
+        elsewhere.createdAt = Self.changedAt + 3_600  // by a change of tenants, long after the sign-in
+        elsewhere = try await room.repository.insert(
+            elsewhere, limit: nil, actor: Example.actor, deadline: Example.deadline
+        ).session
+        try await room.events.apply(given)
+        #expect(try await room.roles(of: elsewhere) == ["member"])
+        // What was adopted has the roles of its sign-in.
+        var adopted = Example.session(of: session.user)
+        adopted.origin = .adopted
+        adopted.createdAt = Self.changedAt + 3_600
+        adopted = try await room.repository.insert(
+            adopted, limit: nil, actor: Example.actor, deadline: Example.deadline
+        ).session
+        try await room.events.apply(given)
+        #expect(try await room.roles(of: adopted) == ["admin", "member"])
         let meanwhile = try await room.repository.insert(
             Example.session(of: session.user, authenticatedAt: Self.changedAt + 1), limit: nil, actor: Example.actor,
             deadline: Example.deadline

@@ -20,7 +20,8 @@ extension PostgresSessionRepository {
                         'permissions', to_jsonb(\(change.permissions)::text[])))
                 WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL
                     AND coalesce(roles_changed_at <= \(change.changedAt),
-                        auth_time <= \(change.changedAt + RolesChange.patience))
+                        CASE origin WHEN 'adopted' THEN auth_time ELSE greatest(auth_time, created_at) END
+                            <= \(change.changedAt + RolesChange.patience))
                 """)
             guard let refusing else { return nil }
             try await connection.query(

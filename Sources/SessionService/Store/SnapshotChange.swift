@@ -43,9 +43,15 @@ package struct RolesChange: Sendable, Hashable {
         self.changedAt = changedAt
     }
 
+    /// When identity read the roles that a session began with: as it was opened, which after a change of tenants may be hours
+    /// after the sign-in; but at the sign-in where it was adopted, however long that took.
+    private static func rolesReadAt(_ session: Session) -> Date {
+        session.origin == .adopted ? session.authenticatedAt : max(session.authenticatedAt, session.createdAt)
+    }
+
     /// Does nothing to a session that has the roles of a later change, or began after it.
     package func apply(to session: inout Session) {
-        guard session.rolesChangedAt ?? (session.authenticatedAt - Self.patience) <= changedAt else { return }
+        guard session.rolesChangedAt ?? (Self.rolesReadAt(session) - Self.patience) <= changedAt else { return }
         if let roles { session.user.roles = roles }
         if let permissions { session.user.permissions = permissions }
         session.rolesChangedAt = changedAt
