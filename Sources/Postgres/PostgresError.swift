@@ -60,6 +60,8 @@ extension PostgresError {
 
     /// Whether this is a unique violation (23505).
     package var isUniqueViolation: Bool { sqlState == "23505" }
+    /// A policy of row security refused the row (or the role may not do it at all): SQLSTATE 42501, insufficient_privilege.
+    package var isInsufficientPrivilege: Bool { sqlState == "42501" }
 
     /// Whether the transaction may be tried again as it is: a serialization failure or a deadlock.
     package var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
