@@ -4,6 +4,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import MicroMiddleware
+import NIOCore
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -53,6 +54,17 @@ struct ServiceClientTests {
                 try await Task.sleep(for: .milliseconds(1_500))
                 script.journal.note("slow ended")
                 return Envelope("late")
+            }
+            group.get("trickle") { _, _ in
+                // All of the head, and of the body a part.
+                Response(
+                    status: .ok,
+                    body: .init { writer in
+                        try await writer.write(ByteBuffer(string: #"{"data":"#))
+                        try await Task.sleep(for: .milliseconds(1_500))
+                        script.journal.note("trickle ended")
+                        try await writer.finish(nil)
+                    })
             }
             group.get("odd") { _, _ in "not json" }
             return ServiceApplication(
@@ -155,6 +167,21 @@ struct ServiceClientTests {
                 try await client.get("/internal/slow", as: String.self, scope: scope(.milliseconds(100)))
             }
             #expect(!script.journal.all.contains("slow ended"))
+            guard case .deadlineExceeded = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+    }
+
+    @Test("The deadline holds for the body, too, when the head came in time")
+    func deadlineOfBody() async throws {
+        let script = Script()
+        try await withStub(script) { client in
+            let error = await #expect(throws: ServiceCallError.self) {
+                try await client.get("/internal/trickle", as: String.self, scope: scope(.milliseconds(300)))
+            }
+            #expect(!script.journal.all.contains("trickle ended"))
             guard case .deadlineExceeded = error else {
                 Issue.record("\(String(describing: error))")
                 return

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
-import Crypto
+import ConnectionKit
 import Contracts
+import Crypto
 import Foundation
 package import Logging
 package import MicroMiddleware
@@ -51,28 +52,15 @@ package struct PasswordScreen: PasswordScreening {
         guard let rangeURL else { return false }
         let digest = Hex.text(Array(Insecure.SHA1.hash(data: Data(password.utf8)))).uppercased()
         do {
-            let suffixes = try await Self.withinPatience { try await Self.range(of: digest.prefix(5), at: rangeURL) }
+            // The client's own limit ends with the head of an answer; this one holds for its body, too.
+            let suffixes = try await withDeadline(.after(Self.patience)) {
+                try await Self.range(of: digest.prefix(5), at: rangeURL)
+            }
             return suffixes.contains(digest.dropFirst(5))
         } catch {
             unanswered.increment()
             logger.warning("a password was not looked up in the range server", metadata: ["error": "\(error)"])
             return false
-        }
-    }
-
-    /// The client's own limit ends with the head of an answer; this one holds for its body, too.
-    private static func withinPatience(
-        _ body: @escaping @Sendable () async throws -> Set<Substring>
-    ) async throws -> Set<Substring> {
-        try await withThrowingTaskGroup(of: Set<Substring>?.self) { group in
-            group.addTask { try await body() }
-            group.addTask {
-                try await Task.sleep(for: patience)
-                return nil
-            }
-            defer { group.cancelAll() }
-            guard let first = try await group.next(), let suffixes = first else { throw TookTooLong() }
-            return suffixes
         }
     }
 
@@ -95,8 +83,6 @@ package struct PasswordScreen: PasswordScreening {
     private struct UnexpectedStatus: Error {
         let code: Int
     }
-
-    private struct TookTooLong: Error {}
 }
 
 extension ConfigurationKey<String> {

@@ -42,8 +42,8 @@ package enum Command {
                     }
                 return Outcome(exit: exit, output: result.standardOutput, errors: result.standardError)
             }
-        } catch let error as LocalStackError {
-            throw error
+        } catch is DeadlineExceeded {
+            throw LocalStackError(.failedToStart, "\(specification.name) took longer than it may.")
         } catch {
             throw LocalStackError(
                 .failedToStart, "\(specification.name) (\(specification.executable)) could not be run: \(error).")
@@ -64,23 +64,5 @@ package enum Command {
                 "\(specification.name) \(outcome.exit): \(Diagnosis.lastWords(words, lines: 3))")
         }
         return outcome.output
-    }
-}
-
-/// Runs `body` and cancels it when the deadline passes.
-package func withDeadline<Value: Sendable>(
-    _ deadline: Deadline, _ body: @escaping @Sendable () async throws -> Value
-) async throws -> Value {
-    try await withThrowingTaskGroup(of: Value?.self) { group in
-        group.addTask { try await body() }
-        group.addTask {
-            try await Task.sleep(for: deadline.remaining)
-            return nil
-        }
-        defer { group.cancelAll() }
-        guard let first = try await group.next(), let value = first else {
-            throw LocalStackError(.failedToStart, "It took longer than it may.")
-        }
-        return value
     }
 }

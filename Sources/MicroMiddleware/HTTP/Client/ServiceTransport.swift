@@ -55,7 +55,10 @@ enum ServiceTransport {
         do {
             let response = try await client.execute(
                 request, deadline: .now() + .milliseconds(Int64(remaining)))
-            let body = try await response.body.collect(upTo: maximumAnswerBytes)
+            // The client's own deadline ends with the head of an answer.
+            let body = try await withDeadline(scope.deadline) {
+                try await response.body.collect(upTo: maximumAnswerBytes)
+            }
             return Answer(
                 status: Int(response.status.code), body: Array(body.readableBytesView),
                 isLastOnConnection: response.headers[canonicalForm: "connection"].contains("close"),
@@ -69,6 +72,7 @@ enum ServiceTransport {
     private static func map(_ error: any Error, target: String) -> ServiceCallError {
         switch error {
         case is CancellationError: return .cancelled
+        case is DeadlineExceeded: return .deadlineExceeded(target: target)
         case is NIOTooManyBytesError: return .unreadable(target: target, reason: "the answer is too large")
         case let error as IOError where error.errnoCode == ECONNREFUSED:
             return .unavailable(target: target, mayHaveActed: false)
