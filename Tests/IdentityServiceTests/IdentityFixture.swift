@@ -58,8 +58,9 @@ enum IdentityStore: String, CaseIterable, Sendable {
             repository: store, tenants: store, invitations: store, memberships: store, roles: store, directory: store)
     }
 
+    /// As the role that owns the tables, for which the policies hold as they do for the service.
     static func makePostgres() async throws -> (PostgresClient, Tenancy) {
-        let client = try await TestPostgres.migrated(for: "identity")
+        let client = try await TestPostgres.policed(for: "identity").client
         let tenancy = Tenancy(
             repository: PostgresIdentityRepository(database: client),
             tenants: PostgresTenantRepository(database: client),

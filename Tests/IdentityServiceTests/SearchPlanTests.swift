@@ -100,7 +100,7 @@ struct SearchPlanTests {
 
     /// A database of its own, with a role that its policies hold for.
     private static func populated() async throws -> PostgresClient {
-        let client = try await IdentityStore.makePostgres().0
+        let client = try await TestPostgres.migrated(for: "identity")
         let other = UUID.v7()
         try await client.query(
             "INSERT INTO tenants (id, slug, name, display_name) VALUES (\(other), 'other', 'other', 'Other')",
