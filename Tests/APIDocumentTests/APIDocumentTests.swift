@@ -112,7 +112,35 @@ struct APIDocumentTests {
         }
     }
 
+    @Test("Every operation that reads a device's tokens has their header as a parameter, and no other has")
+    func deviceTokens() throws {
+        var described: Set<APIOperation> = []
+        for service in Self.services {
+            let document = try APIDocument(service: service, directory: Self.directory)
+            for (path, item) in document.paths {
+                for (method, operation) in item.members {
+                    guard Self.headers(of: operation, document).contains("X-Device-Token") else { continue }
+                    described.insert(APIOperation(method: method.uppercased(), path: path))
+                }
+            }
+        }
+        #expect(
+            described == [
+                APIOperation(method: "POST", path: "/auth/login"),
+                APIOperation(method: "POST", path: "/auth/mfa/verify-challenge"),
+                APIOperation(method: "POST", path: "/auth/webauthn/login/complete"),
+            ])
+    }
+
     // MARK: - Parts
+
+    private static func headers(of operation: JSONTree, _ document: APIDocument) -> [String] {
+        (operation["parameters"]?.elements ?? []).compactMap { parameter in
+            let name = parameter["$ref"]?.text?.split(separator: "/").last.map(String.init)
+            let parameter = name.flatMap { document.components["parameters"]?[$0] } ?? parameter
+            return parameter["in"] == "header" ? parameter["name"]?.text : nil
+        }
+    }
 
     private static func routeDocument() throws -> RouteDocument {
         try RouteDocument.parse(yaml: String(contentsOfFile: "\(root)/configs/gateway/routes.yaml", encoding: .utf8))
