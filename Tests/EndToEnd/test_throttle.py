@@ -43,6 +43,31 @@ def test_after_five_free_guesses_an_identity_waits_and_its_known_device_does_not
     until(lambda: attempt(http, account, account.password).status_code == 200, seconds=5, saying="the wait is over")
 
 
+DEVICE_TOKENS = {
+    "empty": b"", "blanks and commas": b",, \t ,", "long": b"x" * 8_000, "many": b"a," * 4_000, "no ASCII": "café ☕".encode(),
+    "no UTF-8": bytes(range(0x80, 0x100)), "of another kind": b"atd_" + b"0" * 64, "as long as one": b"atd_" + b"\xc3\xa9" * 32,
+    "several": b"atd_, atd_" + b"f" * 64 + b", AAAA",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("token", DEVICE_TOKENS.values(), ids=DEVICE_TOKENS.keys())
+def test_a_device_token_that_is_none_is_the_same_as_none(http, account, token):
+    shown = {b"X-Device-Token": token}
+    login = {"identity": account.email, "password": account.password}
+    assert http.post(LOGIN, json=login, headers=shown).status_code == 200
+    challenge = {"challenge_token": "x", "mfa_method": "totp", "code": "123456"}
+    path = "/identity/api/v1/auth/mfa/verify-challenge"
+    assert http.post(path, json=challenge, headers=shown).json()["code"] == http.post(path, json=challenge).json()["code"]
+
+
+def test_a_header_without_a_token_does_not_hide_the_cookie(http, make_account):
+    account = make_account()
+    token = device_token(attempt(http, account, account.password))
+    guess_until_slow(http, account)
+    shown = {"Cookie": f"authms_device={token}", "X-Device-Token": ", ,"}
+    assert attempt(http, account, account.password, **shown).status_code == 200
+
+
 def test_registering_again_is_a_guess_at_the_password_as_a_login_is(http, make_account):
     account = make_account()
 

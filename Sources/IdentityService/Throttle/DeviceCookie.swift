@@ -24,11 +24,13 @@ enum DeviceCookie {
         tokens(of: request).first { $0.hasPrefix(TrustedDeviceQuestion.prefix) }
     }
 
-    /// A device may have both kinds, in two fields or in one with a comma (RFC 9110, section 5.3).
+    /// A device may have both kinds, in two fields or in one with a comma (RFC 9110, section 5.3). Empty elements are passed
+    /// over (section 5.6.1): a blank must not hide the cookie.
     private static func tokens(of request: Request) -> [String] {
         guard let name = HTTPField.Name("x-device-token") else { return [] }
-        return request.headers[values: name].flatMap { $0.split(separator: ",") }.map { token in
-            String(token.drop { $0 == " " }.prefix { $0 != " " })
+        return request.headers[values: name].flatMap { $0.split(separator: ",") }.compactMap { token in
+            let token = token.drop { $0 == " " || $0 == "\t" }.prefix { $0 != " " && $0 != "\t" }
+            return token.isEmpty ? nil : String(token)
         }
     }
 
