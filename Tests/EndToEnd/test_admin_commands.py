@@ -38,6 +38,30 @@ def test_a_tenant_its_people_and_roles_by_the_command_line(suite, http, auditor)
     assert gone.returncode == 64 and gone.stderr.strip() == f"authms: There is no user {email}."
 
 
+def test_a_list_says_where_its_counting_ended(suite, administrator):
+    tenant, owner = make_tenant(administrator)
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_URL"], autocommit=True) as connection:
+        try:
+            connection.execute(
+                """
+                INSERT INTO users (id, tenant_id, username, username_key)
+                SELECT gen_random_uuid(), %s, name, name
+                FROM (SELECT 'many-' || n AS name FROM generate_series(1, 1100) AS n) AS names
+                """,
+                (tenant["id"],),
+            )
+            first = owner.get("/admin/users", params={"page_size": 50}).json()
+            assert first["total"] == 1050 and first["pagination"]["total_is_exact"] is False, first["pagination"]
+            later = owner.get("/admin/users", params={"page_size": 50, "page": 3}).json()
+            assert later["total"] == 1101 and later["pagination"]["total_is_exact"] is True, later["pagination"]
+            listed = suite.authms("users", "list", "--tenant", tenant["slug"], "--limit", "50").stdout
+            assert listed.splitlines()[-1].startswith("50 of 1050+: "), listed[-200:]
+            listed = suite.authms("users", "list", "--tenant", tenant["slug"], "--limit", "50", "--page", "3").stdout
+            assert listed.splitlines()[-1].startswith("50 of 1101: "), listed[-200:]
+        finally:
+            connection.execute("DELETE FROM users WHERE tenant_id = %s AND username LIKE 'many-%%'", (tenant["id"],))
+
+
 def test_the_first_administrator_is_made_once(suite, http):
     email, second = (f"owner-{secrets.token_hex(4)}@example.org" for _ in range(2))
     refused = suite.authms("bootstrap", "--email", email, check=False)

@@ -40,7 +40,22 @@ struct ServiceHTTPTests {
         let object = try response.object
         #expect((object["items"] as? [String])?.count == 1)
         #expect(object["total"] as? Int == 1)
-        #expect(object["pagination"] as? [String: Int] == ["page": 1, "page_size": 50, "total_pages": 1])
+        let pagination = try #require(object["pagination"] as? [String: Any])
+        #expect(pagination.count == 4 && pagination["total_is_exact"] as? Bool == true)
+        for (name, number) in ["page": 1, "page_size": 50, "total_pages": 1] {
+            #expect(pagination[name] as? Int == number, "\(name)")
+        }
+    }
+
+    @Test("A total that has reached the bound of its counting is said to be no exact one")
+    func bound() {
+        let page = Page(number: 2, size: 20)
+        #expect(page.countBound == 1_040)
+        for (total, isExact) in [(0, true), (1_039, true), (1_040, false)] {
+            let list = ListEnvelope([1], total: total, countedUpTo: page.countBound, page: page)
+            #expect(list.totalIsExact == isExact, "\(total)")
+        }
+        #expect(ListEnvelope([1], total: 5_000, page: page).totalIsExact)
     }
 
     @Test("A creation answers 201")

@@ -64,7 +64,7 @@ package struct AuditController: Sendable {
     ) async throws -> ListEnvelope<AuditRecordView> {
         let page = try Page(request)
         let (records, total) = try await reader.records(query, page: page, deadline: context.deadline)
-        return ListEnvelope(records.map(AuditRecordView.init), total: total, page: page)
+        return ListEnvelope(records.map(AuditRecordView.init), total: total, countedUpTo: page.countBound, page: page)
     }
 
     @Sendable private func log(

@@ -41,7 +41,7 @@ package struct AuditReader: Sendable {
         """
         SELECT count(*) AS total FROM (
             SELECT FROM audit_records WHERE \(query.condition)
-            ORDER BY occurred_at DESC LIMIT \(page.offset + page.size + Page.countedAhead)) counted
+            ORDER BY occurred_at DESC LIMIT \(page.countBound)) counted
         """
     }
 

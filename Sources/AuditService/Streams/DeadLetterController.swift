@@ -31,7 +31,8 @@ package struct DeadLetterController: Sendable {
             try await desk.list(limit: DeadLetterDesk.scanLimit, deadline: context.deadline)
         }
         let shown = letters.dropFirst(page.offset).prefix(page.size).map { DeadLetterView($0) }
-        return ListEnvelope(Array(shown), total: letters.count, page: page)
+        return ListEnvelope(
+            Array(shown), total: letters.count, countedUpTo: DeadLetterDesk.scanLimit, page: page)
     }
 
     @Sendable private func show(

@@ -38,7 +38,8 @@ struct AdminController: Sendable {
         let page = try Page(request)
         let found = try await users.list(
             try UserFilter(request), page: page, by: context.identity, origin: RequestOrigin(context))
-        return ListEnvelope(found.users.map(AdminUserView.init), total: found.total, page: page)
+        return ListEnvelope(
+            found.users.map(AdminUserView.init), total: found.total, countedUpTo: page.countBound, page: page)
     }
 
     @Sendable private func user(

@@ -2,6 +2,9 @@ package import Foundation
 
 /// That a user may work in a tenant: their own, or another in which they are a guest.
 package struct Membership: Sendable, Hashable {
+    /// So many of a user's are listed at most.
+    package static let mostListed = 100
+
     package enum Status: String, Sendable, Hashable, CaseIterable {
         case active
         /// Waits for an administrator's approval.

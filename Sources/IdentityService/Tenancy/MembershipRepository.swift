@@ -4,7 +4,7 @@ package import Foundation
 
 /// The store of who works where. Whatever changes something takes the event that tells of it and stores both or neither.
 package protocol MembershipRepository: Sendable {
-    /// Where a user works, the own tenant first, then the oldest; at most 100.
+    /// Where a user works, the own tenant first, then the oldest; at most ``Membership/mostListed``.
     func memberships(of userID: UUID, deadline: Deadline) async throws -> [MembershipInTenant]
 
     /// Makes the user a guest of the tenant that a code invites to, and uses the code up. Of many at once one gets it.

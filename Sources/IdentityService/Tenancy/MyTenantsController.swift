@@ -51,7 +51,8 @@ struct MyTenantsController: Sendable {
     ) async throws -> ListEnvelope<MembershipView> {
         let held = try await switching.list(of: context.identity, origin: RequestOrigin(context))
         let views = held.map { MembershipView($0, current: context.identity.tenantID) }
-        return ListEnvelope(views, total: views.count, page: Page(size: max(20, views.count)))
+        return ListEnvelope(
+            views, total: views.count, countedUpTo: Membership.mostListed, page: Page(size: max(20, views.count)))
     }
 
     @Sendable private func leave(_ request: Request, context: AuthenticatedRequestContext) async throws -> Response {

@@ -23,7 +23,7 @@ package struct PostgresMembershipRepository: MembershipRepository {
                     WHERE r.user_id = m.user_id AND r.tenant_id = m.tenant_id ORDER BY 1) AS roles
             FROM memberships m JOIN tenants t ON t.id = m.tenant_id JOIN users u ON u.id = m.user_id
             WHERE m.user_id = \(userID) AND u.status <> 'deleted'
-            ORDER BY is_home DESC, m.created_at, m.tenant_id LIMIT 100
+            ORDER BY is_home DESC, m.created_at, m.tenant_id LIMIT \(Membership.mostListed)
             """
         return try await database.query(sql, deadline: deadline).map { row in
             let tenant = try Tenant(row: row)

@@ -39,7 +39,8 @@ struct TenantController: Sendable {
     ) async throws -> ListEnvelope<TenantView> {
         let page = try Page(request)
         let found = try await tenants.list(by: context.identity, page: page, origin: RequestOrigin(context))
-        return ListEnvelope(found.tenants.map { TenantView($0) }, total: found.total, page: page)
+        return ListEnvelope(
+            found.tenants.map { TenantView($0) }, total: found.total, countedUpTo: countLimit, page: page)
     }
 
     @Sendable private func tenant(
@@ -108,7 +109,8 @@ struct TenantController: Sendable {
         let page = try Page(request)
         let found = try await invitations.list(
             tenantID: context.identity.tenantID, page: page, origin: RequestOrigin(context))
-        return ListEnvelope(found.invitations.map { InvitationView($0) }, total: found.total, page: page)
+        return ListEnvelope(
+            found.invitations.map { InvitationView($0) }, total: found.total, countedUpTo: countLimit, page: page)
     }
 
     @Sendable private func invite(

@@ -61,7 +61,10 @@ struct APIOperationExpansion {
         if let item = source["x-list"] {
             return Self.envelope([
                 "items": ["type": "array", "items": Self.schema(item)],
-                "total": ["type": "integer", "minimum": 0],
+                "total": [
+                    "type": "integer", "minimum": 0,
+                    "description": "At least so many where `pagination.total_is_exact` is false.",
+                ],
                 "pagination": ["$ref": "#/components/schemas/Pagination"],
             ])
         }

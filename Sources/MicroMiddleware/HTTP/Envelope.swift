@@ -29,14 +29,17 @@ package struct Envelope<Payload: Encodable & Sendable>: Sendable, ResponseGenera
 /// The body of a list: `{"code":0,"message":"…","items":[…],"total":n,"pagination":{…},"timestamp":"…"}`.
 package struct ListEnvelope<Item: Encodable & Sendable>: Sendable, ResponseGenerator {
     package let items: [Item]
-    /// How many there are in all, on every page.
+    /// How many there are in all, on every page; at least so many where ``totalIsExact`` is false.
     package let total: Int
+    package let totalIsExact: Bool
     package let page: Page
     package let message: String
 
-    package init(_ items: [Item], total: Int, page: Page, message: String = "ok") {
+    /// - Parameter bound: where counting ended, if it had a bound: a total that has reached it may be more.
+    package init(_ items: [Item], total: Int, countedUpTo bound: Int? = nil, page: Page, message: String = "ok") {
         self.items = items
         self.total = total
+        totalIsExact = bound.map { total < $0 } ?? true
         self.page = page
         self.message = message
     }
@@ -51,6 +54,7 @@ package struct ListEnvelope<Item: Encodable & Sendable>: Sendable, ResponseGener
         JSONText.append("page", page.number, to: &body.bytes)
         JSONText.append("page_size", page.size, to: &body.bytes)
         JSONText.append("total_pages", (total + page.size - 1) / page.size, to: &body.bytes)
+        JSONText.append("total_is_exact", totalIsExact, to: &body.bytes)
         body.bytes.append(UInt8(ascii: "}"))
         return body.response(status: .ok, isPrivate: true)
     }

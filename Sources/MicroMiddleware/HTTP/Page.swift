@@ -2,8 +2,8 @@ package import Hummingbird
 
 /// The page of a list that a request asks for: `?page=2&page_size=50`.
 package struct Page: Sendable, Hashable {
-    /// A list's total is exact up to so many items behind the page that is asked for; then it says "at least". So it costs
-    /// the same however long the list is.
+    /// A list's total is exact up to so many items behind the page that is asked for; then it says "at least"
+    /// (`total_is_exact` is false). So it costs the same however long the list is.
     package static let countedAhead = 1_000
 
     /// From 1.
@@ -13,6 +13,8 @@ package struct Page: Sendable, Hashable {
 
     /// How many items lie before the page.
     package var offset: Int { (number - 1) * size }
+    /// Where counting the list ends: ``countedAhead`` behind the page.
+    package var countBound: Int { offset + size + Self.countedAhead }
 
     package init(number: Int = 1, size: Int = 20) {
         self.number = max(1, number)

@@ -43,6 +43,12 @@ package enum JSONText {
         buffer.append(contentsOf: String(value).utf8)
     }
 
+    /// Appends a field whose value is true or false.
+    package static func append(_ key: StaticString, _ value: Bool, to buffer: inout [UInt8]) {
+        appendKey(key, to: &buffer)
+        buffer.append(contentsOf: String(value).utf8)
+    }
+
     private static func hexDigit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }

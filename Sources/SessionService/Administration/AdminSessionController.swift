@@ -37,7 +37,9 @@ struct AdminSessionController: Sendable {
         let found = try await repository.sessions(
             try SessionFilter(request), tenantID: context.identity.tenantID, offset: page.offset, limit: page.size,
             now: now, deadline: context.deadline.forStatement)
-        return ListEnvelope(found.sessions.map { AdminSessionView($0, at: now) }, total: found.total, page: page)
+        return ListEnvelope(
+            found.sessions.map { AdminSessionView($0, at: now) }, total: found.total, countedUpTo: page.countBound,
+            page: page)
     }
 
     @Sendable private func session(

@@ -41,7 +41,8 @@ struct MySessionsController: Sendable {
             of: identity.subject, tenantID: identity.tenantID, now: now(), deadline: context.deadline.forStatement)
         let items = sessions.dropFirst(page.offset).prefix(page.size)
         return ListEnvelope(
-            items.map { SessionView($0, current: identity.sessionID) }, total: sessions.count, page: page)
+            items.map { SessionView($0, current: identity.sessionID) }, total: sessions.count,
+            countedUpTo: Session.mostListed, page: page)
     }
 
     @Sendable private func session(

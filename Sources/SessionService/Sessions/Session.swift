@@ -3,6 +3,9 @@ package import Foundation
 
 /// One sign-in on one device: which refresh token is in force, until when, and a snapshot of whose it is.
 package struct Session: Sendable, Hashable, Identifiable {
+    /// So many of a user's are listed at most.
+    package static let mostListed = 200
+
     package enum Origin: String, Sendable, Hashable {
         /// Opened by the login itself.
         case login

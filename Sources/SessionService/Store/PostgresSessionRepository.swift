@@ -111,7 +111,7 @@ package struct PostgresSessionRepository: SessionRepository {
         SELECT \(columns) FROM sessions s
         WHERE s.tenant_id = \(tenantID) AND s.user_id = \(userID) AND s.revoked_at IS NULL
             AND s.idle_expires_at > \(now)
-        ORDER BY s.rotated_at DESC, s.id DESC LIMIT 200
+        ORDER BY s.rotated_at DESC, s.id DESC LIMIT \(Session.mostListed)
         """
     }
 

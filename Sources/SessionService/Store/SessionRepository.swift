@@ -132,7 +132,7 @@ package protocol SessionRepository: Sendable {
     /// Whose session an id is, for somebody who has proved with a refresh token that it is theirs.
     func owner(of id: UUID, deadline: Deadline) async throws -> SessionOwner?
 
-    /// A user's live sessions, the most recently used first, at most 200.
+    /// A user's live sessions, the most recently used first, at most ``Session/mostListed``.
     func sessions(of userID: UUID, tenantID: UUID, now: Date, deadline: Deadline) async throws -> [Session]
 
     /// Ends the selected sessions that are alive, and stores a revocation for each.

@@ -74,7 +74,8 @@ struct TokenController: Sendable {
         let found = try await repository.revocations(
             of: context.identity.tenantID, offset: page.offset, limit: page.size, now: now(),
             deadline: context.deadline.forStatement)
-        return ListEnvelope(found.revocations.map(RevocationView.init), total: found.total, page: page)
+        return ListEnvelope(
+            found.revocations.map(RevocationView.init), total: found.total, countedUpTo: page.countBound, page: page)
     }
 
     /// Ends the session that a token of the tenant belongs to: one that was found where it should not be.

@@ -57,6 +57,11 @@ struct AdminAnswer {
     var data: [String: Any] { body["data"] as? [String: Any] ?? [:] }
     var items: [[String: Any]] { body["items"] as? [[String: Any]] ?? [] }
     var total: Int { body["total"] as? Int ?? 0 }
+    /// How many there are in all: `1020+` where there are at least so many.
+    var totalText: String {
+        let isExact = (body["pagination"] as? [String: Any])?["total_is_exact"] as? Bool ?? true
+        return isExact ? "\(total)" : "\(total)+"
+    }
 
     /// As the API sent it, in order and indented.
     func printJSON() throws {

@@ -42,7 +42,7 @@ extension AdminAnswer {
         var table = TextTable(headings: columns.map(\.heading))
         table.rows = items.map { item in columns.map { TextTable.cell(item[$0.name]) } }
         for line in table.lines { Local.say(line) }
-        if total > items.count { Local.say("\(items.count) of \(total): --page and --limit show the others.") }
+        if total > items.count { Local.say("\(items.count) of \(totalText): --page and --limit show the others.") }
     }
 
     /// Prints fields one below the other; or as JSON.
