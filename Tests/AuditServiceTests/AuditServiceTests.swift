@@ -55,6 +55,20 @@ struct AuditServiceTests {
             #expect(own.json["total"] as? Int == 30)
             #expect(try await service.get("/api/v1/admin/audit/logs", token: nil).status == 401)
 
+            let path = "/api/v1/admin/audit/verifications"
+            let verified = try await service.ask(.POST, path, token: owner)
+            let chain = try #require(verified.json["data"] as? [String: Any])
+            #expect(chain["is_intact"] as? Bool == true && chain["sequence"] as? Int == 30 && chain["next"] == nil)
+            let hash = try #require(chain["hash"] as? String)
+            let further = try await service.ask(.POST, "\(path)?after=30-\(hash)", token: owner)
+            #expect((further.json["data"] as? [String: Any])?["is_intact"] as? Bool == true)
+            let linked = try await service.ask(.POST, "\(path)?after=29-\(hash)", token: owner)
+            let fault = (linked.json["data"] as? [String: Any])?["fault"] as? [String: Any]
+            #expect(fault?["kind"] as? String == "unlinked" && fault?["sequence"] as? Int == 30)
+            for place in ["30", "30-", "-\(hash)", "+1-\(hash)", "\(Int64.max)-\(hash)", "30-\(hash)0"] {
+                #expect(try await service.ask(.POST, "\(path)?after=\(place)", token: owner).status == 422, "\(place)")
+            }
+
             let wrong = try await service.get(
                 "/api/v1/admin/audit/logs?start_time=yesterday&user_id=7", token: owner)
             #expect(wrong.status == 422)
@@ -129,8 +143,15 @@ struct RunningAudit: Sendable {
     }
 
     func get(_ path: String, token: String?) async throws -> (status: Int, json: [String: Any]) {
+        try await ask(.GET, path, token: token)
+    }
+
+    func ask(
+        _ method: HTTPMethod, _ path: String, token: String?
+    ) async throws -> (status: Int, json: [String: Any]) {
         let port = port.number.load(ordering: .acquiring)
         var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        request.method = method
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
         let body = try await response.body.collect(upTo: 4 << 20)

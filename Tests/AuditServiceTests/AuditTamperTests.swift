@@ -32,6 +32,37 @@ struct AuditTamperTests {
         }
     }
 
+    @Test("A chain that is read in parts is whole, and what is wrong in any of them is found", .timeLimit(.minutes(2)))
+    func parts() async throws {
+        let fixture = try await AuditFixture.make()
+        let events = try makeStream(2_500)
+        for start in stride(from: 0, to: events.count, by: 500) {
+            try await fixture.store(Array(events[start..<(start + 500)]))
+        }
+        func verify(after place: TenantChain?) async throws -> ChainVerification {
+            try await fixture.reader.verify(
+                tenantID: DefaultTenant.id, after: place, until: .after(.zero), deadline: .after(.seconds(20)))
+        }
+        let whole = try await fixture.verify()
+        let first = try await verify(after: nil)
+        #expect(whole.isComplete && whole.verified == 2_500 && whole.fault == nil)
+        #expect(!first.isComplete && first.verified == 1_000 && first.fault == nil)
+        var last = first
+        for _ in 0..<5 where !last.isComplete { last = try await verify(after: last.place) }
+        #expect(last == whole)
+        // Another place than the one that was come to is none of this chain.
+        let other = TenantChain(tenantID: DefaultTenant.id, sequence: 1_000, hash: whole.hash)
+        #expect(try await verify(after: other).fault?.sequence == 1_001)
+
+        try await fixture.database.withTransaction(deadline: .after(.seconds(10))) { connection in
+            try await connection.query("SET LOCAL session_replication_role = replica")
+            try await connection.query("UPDATE audit_records SET message = 'nothing happened' WHERE sequence = 1500")
+        }
+        let found = try await verify(after: first.place)
+        #expect(found.isComplete && found.verified == 1_499)
+        #expect(found.fault?.kind == .altered && found.fault?.sequence == 1_500)
+    }
+
     @Test("A removed record is found", .timeLimit(.minutes(2)))
     func removed() async throws {
         let verification = try await tampered("DELETE FROM audit_records WHERE sequence = 7")

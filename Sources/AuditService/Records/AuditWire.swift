@@ -128,11 +128,14 @@ struct ChainView: Encodable, Sendable {
     let tenantID: String
     let sequence: Int64
     let hash: String
+    /// Of a verification alone, and once there is nothing left to read: part of a chain is not said to be the whole.
     var isIntact: Bool?
     var fault: Fault?
+    /// Of a verification that has not read all: where to go on.
+    var next: String?
 
     enum CodingKeys: String, CodingKey {
-        case sequence, hash, fault
+        case sequence, hash, fault, next
         case tenantID = "tenant_id"
         case isIntact = "is_intact"
     }
@@ -147,9 +150,27 @@ struct ChainView: Encodable, Sendable {
         tenantID = verification.tenantID.text
         sequence = verification.verified
         hash = Hex.text(verification.hash)
-        isIntact = verification.fault == nil
+        if verification.isComplete {
+            isIntact = verification.fault == nil
+        } else {
+            next = verification.place.placeText
+        }
         fault = verification.fault.map {
             Fault(kind: $0.kind, sequence: $0.sequence, recordID: $0.recordID?.text)
         }
     }
+}
+
+extension TenantChain {
+    /// A place in the chain as ``placeText`` writes it: up to 18 digits, a hyphen and 64 hexadecimal digits. `nil` for anything else.
+    init?(tenantID: UUID, place text: Substring) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        // So many digits leave room to count on.
+        guard parts.count == 2, parts[0].utf8.count <= 18, parts[0].utf8.allSatisfy({ (48...57).contains($0) }),
+            let sequence = Int64(parts[0]), let hash = Hex.bytes(parts[1], count: 32)
+        else { return nil }
+        self.init(tenantID: tenantID, sequence: sequence, hash: hash)
+    }
+
+    var placeText: String { "\(sequence)-\(Hex.text(hash))" }
 }

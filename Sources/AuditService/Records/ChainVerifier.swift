@@ -47,6 +47,11 @@ package struct ChainVerifier: Sendable {
         self.tenantID = tenantID
     }
 
+    /// Goes on behind a place that another came to.
+    package init(after place: TenantChain) {
+        (tenantID, sequence, hash) = (place.tenantID, place.sequence, place.hash)
+    }
+
     /// Steps over a record that retention has dropped, by the hash that was kept of it. Whether it was that one, the next
     /// record and the signed roots show.
     package mutating func skip(_ kept: [UInt8]) {

@@ -92,9 +92,23 @@ package struct AuditReader: Sendable {
         ).first() ?? TenantChain(tenantID: tenantID)
     }
 
-    /// Reads a tenant's whole chain, in constant memory, and finds the first record that is not as it was written.
-    package func verify(tenantID: UUID, deadline: Deadline) async throws -> ChainVerification {
-        try await database.withTransaction(deadline: deadline) { connection in
+    /// Reads a tenant's chain, in constant memory, and finds the first record that is not as it was written.
+    ///
+    /// - Parameters:
+    ///   - place: where an earlier reading stopped; the first record behind it must be linked to its hash. `nil` for the beginning.
+    ///   - pause: when to stop, at the end of a part of 1,000 records, and say how far it came; at least one part is read.
+    package func verify(
+        tenantID: UUID, after place: TenantChain? = nil, until pause: Deadline? = nil, deadline: Deadline
+    ) async throws -> ChainVerification {
+        let start = place ?? TenantChain(tenantID: tenantID)
+        return try await verify(after: start, until: pause ?? deadline, deadline: deadline)
+    }
+
+    private func verify(
+        after start: TenantChain, until pause: Deadline, deadline: Deadline
+    ) async throws -> ChainVerification {
+        let tenantID = start.tenantID
+        return try await database.withTransaction(deadline: deadline) { connection in
             // Head and records as of one moment, while others are written.
             try await connection.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             // After that, which must be the transaction's first statement.
@@ -103,12 +117,14 @@ package struct AuditReader: Sendable {
                 try await connection.query(
                     "SELECT tenant_id, sequence, hash FROM audit_chains WHERE tenant_id = \(tenantID)"
                 ).first() ?? TenantChain(tenantID: tenantID)
-            var verifier = ChainVerifier(tenantID: tenantID)
+            var verifier = ChainVerifier(after: start)
             var fault: ChainFault?
-            var dropped = DroppedLeaves(tenantID: tenantID)
-            var position: Int64 = 0
+            var dropped = DroppedLeaves(tenantID: tenantID, after: start.sequence)
+            var position = start.sequence
             // In parts: a stream cannot be left early without giving up its connection.
             while fault == nil, position < .max {
+                // Never without having come further, or who goes on would go on for ever.
+                if pause.hasPassed, verifier.verified > start.sequence { break }
                 let bound = try await dropped.load(beyond: position, on: connection)
                 let records = try await connection.query(
                     """
@@ -124,22 +140,29 @@ package struct AuditReader: Sendable {
                 position = records.last?.link?.sequence ?? bound
                 if records.isEmpty, fault == nil { verifier.skip(&dropped, upTo: bound) }
             }
+            let isComplete = position == .max
+            if isComplete, fault == nil { fault = verifier.finish(head: head) }
             return ChainVerification(
                 tenantID: tenantID, verified: verifier.verified, hash: verifier.currentHash,
-                fault: fault ?? verifier.finish(head: head))
+                isComplete: isComplete || fault != nil, fault: fault)
         }
     }
 }
 
-/// What reading a whole chain found.
+/// What reading a chain found.
 package struct ChainVerification: Sendable, Hashable {
     package let tenantID: UUID
     /// How many records from the beginning are as they were written.
     package let verified: Int64
     /// The hash of the last of them.
     package let hash: [UInt8]
-    /// The first thing that is wrong; nil when the chain is whole.
+    /// Whether there is nothing left to read: the chain's end was reached, or a fault. If not, reading goes on at ``place``.
+    package let isComplete: Bool
+    /// The first thing that is wrong; nil when what was read is whole.
     package let fault: ChainFault?
+
+    /// How far it came.
+    package var place: TenantChain { TenantChain(tenantID: tenantID, sequence: verified, hash: hash) }
 }
 
 /// How complete a source's stream is, for people.
