@@ -165,7 +165,7 @@ def test_an_invitation_of_an_address_is_mailed_there_and_what_the_mail_says_is_e
     tenant, owner = make_tenant(administrator, membership="invitation")
     address = f"invited-{secrets.token_hex(6)}@example.org"
     made = owner.post("/admin/invitations", json={"email": address, "roles": ["auditor"]})
-    assert made.status_code == 201 and "on its way" in made.json()["message"], made.text
+    assert made.status_code == 201 and "will be mailed" in made.json()["message"], made.text
     invitation = made.json()["data"]
     text = mail(suite, address, "You are invited")["text"]
     sent = re.search(r"^ {4}([a-z2-7]{32})$", text, re.MULTILINE).group(1)
@@ -187,6 +187,11 @@ def test_an_invitation_of_an_address_is_mailed_there_and_what_the_mail_says_is_e
     assert http.post("/identity/api/v1/auth/register", json={**body, "email": f"not-{address}"}).status_code == 422
     assert http.post("/identity/api/v1/auth/register", json=body).status_code == 201
     assert [found["subject"] for found in mails(suite, address)].count("You are invited") == 1
+    # Past its own limit, the tenant is told so.
+    for _ in range(2):
+        assert "will be mailed" in owner.post("/admin/invitations", json={"email": address}).json()["message"]
+    beyond = owner.post("/admin/invitations", json={"email": address})
+    assert beyond.status_code == 201 and "is not mailed" in beyond.json()["message"], beyond.text
 
 
 def test_who_waits_for_approval_cannot_sign_in_until_let_in(http, administrator):

@@ -53,9 +53,20 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
         codes[code.hash].flatMap { $0.status(at: now) == "open" ? $0 : nil }
     }
 
-    func insert(_ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline) {
+    func insert(_ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline) -> Int {
+        let asked = earlier(than: invitation).count { $0.tenantID == invitation.tenantID }
         codes[codeHash] = invitation
         events.append(event)
+        return asked
+    }
+
+    /// Those for the same address within the hour before.
+    private func earlier(than invitation: Invitation) -> [Invitation] {
+        guard let key = invitation.emailKey else { return [] }
+        return codes.values.filter {
+            $0.emailKey == key && $0.createdAt > invitation.createdAt - 3_600
+                && ($0.createdAt, $0.id.text) < (invitation.createdAt, invitation.id.text)
+        }
     }
 
     func invitations(
@@ -73,12 +84,8 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
         guard let found = codes.values.first(where: { $0.id == id && $0.tenantID == tenantID }), found.letter != nil,
             found.status(at: now) == "open"
         else { return nil }
-        let earlier = codes.values.filter {
-            $0.emailKey == found.emailKey && $0.createdAt > found.createdAt - 3_600
-                && ($0.createdAt, $0.id.text) < (found.createdAt, found.id.text)
-        }
         let limit = Invitations.hourlyLimitOfAddress
-        let asked = Dictionary(grouping: earlier, by: \.tenantID).mapValues(\.count)
+        let asked = Dictionary(grouping: earlier(than: found), by: \.tenantID).mapValues(\.count)
         let ofAll = asked.values.reduce(0) { $0 + min($1, limit) }
         return ofAll < Invitations.hourlyLimitOfAddressInAll && asked[tenantID] ?? 0 < limit ? found : nil
     }

@@ -81,6 +81,28 @@ struct InvitationMailTests {
     }
 
     @Test(
+        "Who invites is told of their own tenant's limit, and nothing of what others send there",
+        arguments: IdentityStore.allCases)
+    func told(store: IdentityStore) async throws {
+        let desk = try await Desk(store)
+        #expect(try await desk.invite(nil).delivery == .byHand)
+        for number in 1...5 {
+            let delivery = try await desk.invite("ann@example.org").delivery
+            #expect(delivery == (number <= Invitations.hourlyLimitOfAddress ? .mail : .withheld), "\(number)")
+        }
+        #expect(try await desk.invite("bob@example.org").delivery == .mail)
+        // Together they have more than all may, and still each is told of its own alone.
+        for name in ["acme", "beta", "gamma", "delta"] {
+            let (_, owner) = try await desk.world.tenant(name, by: desk.owner)
+            for number in 1...4 {
+                let delivery = try await desk.invite("ann@example.org", by: owner).delivery
+                let own: InvitationDelivery = number <= Invitations.hourlyLimitOfAddress ? .mail : .withheld
+                #expect(delivery == own, "\(name) \(number)")
+            }
+        }
+    }
+
+    @Test(
         "A tenant's name that could be followed is not told to strangers",
         arguments: [
             ("Acme Inc.", "Acme Inc."), ("St. Mary", "St. Mary"), ("Locked: see evil.example", "acme"),
@@ -132,7 +154,7 @@ private struct Desk: Sendable {
 
     func invite(
         _ email: String?, by inviter: AccessTokenClaims? = nil
-    ) async throws -> (invitation: Invitation, code: InvitationCode) {
+    ) async throws -> (invitation: Invitation, code: InvitationCode, delivery: InvitationDelivery) {
         try await world.invitations.create(
             email: email, roles: [], lifetime: nil, by: inviter ?? owner, origin: makeOrigin())
     }

@@ -54,6 +54,16 @@ package struct Invitation: Sendable, Hashable, Identifiable {
     }
 }
 
+/// How the code of a new invitation gets to whom it is for.
+package enum InvitationDelivery: Sendable, Hashable {
+    /// There is no address: whoever made it hands it on.
+    case byHand
+    /// By mail, unless a limit that cannot be told of keeps it back.
+    case mail
+    /// Not by mail: the tenant has had as many sent to the address within the hour as it may.
+    case withheld
+}
+
 /// What an invited person types: 32 letters and digits, 160 random bits. The store knows its hash alone.
 package struct InvitationCode: Sendable {
     private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)

@@ -6,7 +6,9 @@ package import Foundation
 /// ``MembershipRepository/accept(_:userID:event:deadline:)``.
 package protocol InvitationRepository: Sendable {
     /// With the letter, where it has one.
-    func insert(_ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline) async throws
+    /// - Returns: how many its own tenant had made for its address within the hour before; 0 without an address. What other tenants
+    ///   send there is not theirs to know.
+    func insert(_ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline) async throws -> Int
 
     /// Newest first, and how many there are in all, counted up to `countLimit`.
     func invitations(

@@ -31,12 +31,14 @@ package struct Invitations: Sendable {
         self.now = now
     }
 
-    /// Where an address is given, the code is mailed there by whoever reads the event.
+    /// Where an address is given, the code is mailed there by whoever reads the event, within the limits. Of these the answer
+    /// tells the caller's own tenant's alone: whether others' invitations have used up ``hourlyLimitOfAddressInAll`` would tell
+    /// whom they invite.
     /// - Parameter lifetime: in seconds, of ``lifetimes``.
     /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/beyondAuthority`` for roles that allow more than the caller's.
     package func create(
         email: String?, roles names: [String], lifetime: Int?, by identity: AccessTokenClaims, origin: RequestOrigin
-    ) async throws -> (invitation: Invitation, code: InvitationCode) {
+    ) async throws -> (invitation: Invitation, code: InvitationCode, delivery: InvitationDelivery) {
         let deadline = origin.scope.deadline.forStatement
         let email = try email.map(Identifier.email)
         let lifetime = lifetime ?? Int(Self.defaultLifetime)
@@ -59,8 +61,9 @@ package struct Invitations: Sendable {
         let event = try origin.event(
             .invitationCreated, subject: invitation.id.text, tenantID: identity.tenantID, by: identity,
             details: ["roles": names.joined(separator: ",")])
-        try await invitations.insert(invitation, codeHash: code.hash, event: event, deadline: deadline)
-        return (invitation, code)
+        let asked = try await invitations.insert(invitation, codeHash: code.hash, event: event, deadline: deadline)
+        guard letter != nil else { return (invitation, code, .byHand) }
+        return (invitation, code, asked < Self.hourlyLimitOfAddress ? .mail : .withheld)
     }
 
     package func list(

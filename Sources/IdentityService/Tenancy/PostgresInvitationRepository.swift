@@ -16,14 +16,21 @@ package struct PostgresInvitationRepository: InvitationRepository {
 
     package func insert(
         _ invitation: Invitation, codeHash: Data, event: DomainEvent, deadline: Deadline
-    ) async throws {
+    ) async throws -> Int {
+        // As `toMail` counts them, but of its own tenant alone.
         let sql: SQL =
             """
-            WITH i AS (\(Self.insertion(invitation, codeHash: codeHash)) RETURNING id)
-            \(SQL.outboxInsert(event, from: "i"))
+            WITH i AS (\(Self.insertion(invitation, codeHash: codeHash)) RETURNING id),
+                recorded AS (\(SQL.outboxInsert(event, from: "i")))
+            SELECT count(*) AS asked FROM invitations e
+            WHERE e.tenant_id = \(invitation.tenantID) AND e.email_key = \(invitation.emailKey)::text
+                AND (e.created_at, e.id) < (\(invitation.createdAt)::timestamptz, \(invitation.id)::uuid)
+                AND e.created_at > \(invitation.createdAt)::timestamptz - interval '1 hour'
             """
-        try await database.query(sql, actingFor: invitation.tenantID, deadline: deadline)
+        let asked = try await database.query(sql, actingFor: invitation.tenantID, deadline: deadline)
+            .first?.decode(Int.self, "asked")
         wakeRelay(.soon)
+        return asked ?? 0
     }
 
     package func invitations(

@@ -125,10 +125,17 @@ struct TenantController: Sendable {
             origin: RequestOrigin(context))
         return Envelope(
             InvitationView(made.invitation, code: made.code.text),
-            message: made.invitation.letter == nil
-                ? "The code is shown this once, and lets one person in."
-                : "The code is on its way to the address, is shown here this once, and lets one person in.",
-            status: .created)
+            message: Self.message(made.delivery), status: .created)
+    }
+
+    private static func message(_ delivery: InvitationDelivery) -> String {
+        let once = "It is shown here this once, and lets one person in."
+        return switch delivery {
+        case .byHand: "The code is shown this once, and lets one person in."
+        case .mail: "The code will be mailed to the address unless too many have gone there of late. \(once)"
+        case .withheld:
+            "The code is not mailed: \(Invitations.hourlyLimitOfAddress) were asked for that address within the hour. \(once)"
+        }
     }
 
     @Sendable private func revoke(_ request: Request, context: AuthenticatedRequestContext) async throws -> Response {

@@ -112,6 +112,7 @@ struct Tenants: ParsableCommand {
             let answer = try await place.client().call(
                 .POST, "/admin/invitations", body: Body(email: email, roles: role))
             try answer.printFields(["id", "email", "roles", "expires_at", "invitation_code"], json: place.json)
+            if !place.json, let message = answer.body["message"] as? String { Local.say(message) }
         }
 
         private struct Body: Encodable {
