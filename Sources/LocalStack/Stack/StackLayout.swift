@@ -127,7 +127,7 @@ package struct StackLayout: Sendable {
 
     /// What `authms down --wipe` forgets: all but the tests' Python environment.
     package static let wiped = [
-        "pg", "redis", "rabbitmq", "keys", "audit-keys", "checkpoints", "secrets", "run", "log", "env",
+        "pg", "redis", "rabbitmq", "keys", "audit-keys", "checkpoints", "mail", "secrets", "run", "log", "env",
     ]
 }
 

@@ -6,7 +6,7 @@ struct Down: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stops the suite that runs in this checkout, in order.")
 
-    @Flag(help: "Also forgets everything: databases, queues, keys, secrets, logs.")
+    @Flag(help: "Also forgets everything: databases, queues, mails, keys, secrets, logs.")
     var wipe = false
 
     func run() async throws {
