@@ -84,6 +84,20 @@ struct ClusterTests {
         await handle.stop()
     }
 
+    @Test("A cluster whose data was lost is made anew with its service's role")
+    func lostData() async throws {
+        let database = PostgresServer.Database(
+            name: "db", role: "owner_of_db", password: "one", serviceRole: .init(name: "service_of_db", password: "two")
+        )
+        let server = try server(TestDirectory.make("lost"), databases: [database])
+        try await server.prepare(deadline: .after(.seconds(60)))
+        try Files.remove(server.dataDirectory)
+        let handle = TestServer(server)
+        try await handle.start()
+        #expect(try await psql(server.ownURL, "SELECT current_user").output == "service_of_db\n")
+        await handle.stop()
+    }
+
     @Test("The pid file of a process that is something else by now does not keep a cluster from starting")
     func stalePidFile() async throws {
         let server = try server(TestDirectory.make("stale"))

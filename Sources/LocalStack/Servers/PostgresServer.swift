@@ -67,6 +67,8 @@ package struct PostgresServer: LocalServer {
 
     package var dataDirectory: String { "\(directory)/data" }
     private var marker: String { "\(directory)/initialised" }
+    /// The service roles that the cluster has been given.
+    private var serviceRolesRecord: String { "\(directory)/service-roles" }
 
     /// The directory of PostgreSQL's programs: the newest version under `/usr/lib/postgresql`, or that of `initdb` in `PATH`.
     package static func programDirectory() throws(LocalStackError) -> String {
@@ -87,6 +89,8 @@ package struct PostgresServer: LocalServer {
         if let account { try account.own(directory) }
         if !Files.exists(marker) || !Files.exists(dataDirectory) {
             try refuseWhileRunning()
+            // What it says is of the cluster that goes.
+            try Files.remove(serviceRolesRecord)
             try Files.remove(dataDirectory)
             try await initialise(deadline: deadline)
             try Files.write("\(Self.markerText)\n", to: marker)
@@ -143,13 +147,12 @@ package struct PostgresServer: LocalServer {
     /// another is left alone: it gets roles from there.
     private func addServiceRoles(deadline: Deadline) async throws(LocalStackError) {
         let roles = databases.compactMap(\.serviceRole?.name).joined(separator: "\n")
-        let record = "\(directory)/service-roles"
-        guard !roles.isEmpty, Files.read(record) != roles, !Files.exists("\(dataDirectory)/standby.signal"),
+        guard !roles.isEmpty, Files.read(serviceRolesRecord) != roles, !Files.exists("\(dataDirectory)/standby.signal"),
             !Files.exists("\(dataDirectory)/recovery.signal")
         else { return }
         try refuseWhileRunning()
         try await runAlone(serviceRoleSQL(), purpose: "adding the service's role", deadline: deadline)
-        try Files.write(roles, to: record)
+        try Files.write(roles, to: serviceRolesRecord)
     }
 
     /// Runs statements in single-user mode; they end with an empty line (`-j`).
