@@ -171,6 +171,28 @@ def test_health_keys_and_migrate_do_what_they_say(place, running, tmp_path):
     assert refused.returncode != 0 and "was changed after it had been applied" in refused.stderr
 
 
+def test_each_command_to_a_process_says_what_it_leads_to(place, running):
+    def says(command, words):
+        assert place.authms(command, "profile").stdout.startswith(words), command
+
+    says("pause", "profile is paused")
+    says("continue", "profile goes on")
+    says("stop", "profile has stopped")
+    until(lambda: place.unit("profile")["phase"] == "stopped", saying="profile has stopped")
+    says("kill", "Nothing was done: profile is stopped")
+    says("start", "profile starts")
+    until(place.is_ready, seconds=60, saying="profile is ready again")
+    says("start", "profile runs already")
+    says("restart", "profile has stopped and starts again")
+    until(place.is_ready, seconds=60, saying="profile is ready again")
+    restarts = place.unit("profile")["restarts"]
+    says("kill", "profile was killed and is started again")
+    until(lambda: place.unit("profile")["restarts"] > restarts, seconds=60, saying="profile was started again")
+    until(place.is_ready, seconds=60, saying="profile is ready again")
+    nobody = place.authms("stop", "nobody", check=False)
+    assert nobody.returncode != 0 and "There is no process 'nobody'" in nobody.stderr
+
+
 def serve(place, service, tmp_path, **environment):
     """What `authms serve` needs of the running suite's secrets, so that one thing at a time can be wrong."""
     env = place.env()

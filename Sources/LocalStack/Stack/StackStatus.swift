@@ -32,6 +32,17 @@ package struct UnitStatus: Codable, Sendable, Equatable {
     package var restarts: Int
     /// How its process before the present one ended: its exit code, or 128 and the signal that killed it.
     package var lastExitCode: Int32?
+
+    package init(
+        name: String, port: Int, phase: UnitPhase, reason: String, processIdentifier: Int32?, restarts: Int
+    ) {
+        self.name = name
+        self.port = port
+        self.phase = phase
+        self.reason = reason
+        self.processIdentifier = processIdentifier
+        self.restarts = restarts
+    }
 }
 
 /// The whole stack at one moment.

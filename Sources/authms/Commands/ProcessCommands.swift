@@ -16,9 +16,15 @@ struct ProcessName: ParsableArguments {
     }
 
     func perform(_ action: StackSupervisor.Action) async throws {
-        let client = ControlClient(layout: try Local.layout())
-        let status = try await client.perform(action, on: name)
-        Local.say(status[name].map { "\($0.name) is \($0.phase.rawValue)." } ?? "Done.")
+        try await Self.perform(action, on: name, ControlClient(layout: try Local.layout()))
+    }
+
+    /// Does it and says what it leads to.
+    static func perform(_ action: StackSupervisor.Action, on name: String, _ client: ControlClient) async throws {
+        let before = try await client.status()
+        // Of a name that nothing has the supervisor says so.
+        try await client.perform(action, on: name)
+        Local.say(before[name].map { action.outcome(for: $0) } ?? "Done.")
     }
 }
 

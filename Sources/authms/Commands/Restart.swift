@@ -35,10 +35,7 @@ struct Restart: AsyncParsableCommand {
     func run() async throws {
         let client = ControlClient(layout: try Local.layout())
         guard rolling else {
-            for name in names {
-                let status = try await client.perform(.restart, on: name)
-                Local.say(status[name].map { "\($0.name) is \($0.phase.rawValue)." } ?? "Done.")
-            }
+            for name in names { try await ProcessName.perform(.restart, on: name, client) }
             return
         }
         let rolling = RollingRestart(client: client, patience: .seconds(patience), settle: .seconds(settle)) {
