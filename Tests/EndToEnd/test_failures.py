@@ -5,6 +5,7 @@ A suite of its own, so that the one that the other tests use goes on.
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -129,6 +130,18 @@ def ada(running):
     """A user of that suite."""
     with httpx.Client(base_url=running.gateway, timeout=15) as client:
         yield Account(client)
+
+
+def test_what_is_said_at_the_end_of_a_start_works_in_that_shell(place, running):
+    """The password is that of the first start, which `authms env` goes on printing."""
+    said = place.said()
+    assert f"  {place.gateway}/docs" in said and "  make demo " in said and "  make down " in said
+    assert f"  {place.binary} env " in said
+    page = httpx.get(f"{place.gateway}/docs", follow_redirects=True)
+    assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+    assert not re.search(r"^ *authms ", said, re.MULTILINE), "that is in nobody's PATH"
+    if "First administrator" in said:
+        assert place.env()["ADMIN_PASSWORD"] in said and "shown once" not in said
 
 
 def test_a_second_suite_in_the_same_place_is_refused(place, ada):
