@@ -48,12 +48,29 @@ package struct RabbitMQServer: LocalServer {
         return URL(filePath: script).resolvingSymlinksInPath().deletingLastPathComponent().path(percentEncoded: false)
     }
 
-    package var nodeName: String { "authms-\(port)@localhost" }
+    /// What the node is called, and with it the directory of its messages, queues and users: that of the node which is
+    /// there, else one that the place gives. It moves with no port.
+    package var nodeName: String {
+        let kept = Files.read(nameFile)?.trimmingCharacters(in: .whitespacesAndNewlines)
+        return kept ?? nodesThere.first ?? "authms-\(directory.stableHash)@localhost"
+    }
+
+    private var nameFile: String { "\(directory)/node-name" }
+
+    /// The nodes of a directory that has no name written down yet: the one that is called by its port first, as all once
+    /// were.
+    private var nodesThere: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: mnesia)) ?? []
+        let byPort = "authms-\(port)@localhost"
+        return names.filter { $0.hasPrefix("authms-") && $0.hasSuffix("@localhost") }
+            .sorted { ($0 != byPort ? 1 : 0, $0) < ($1 != byPort ? 1 : 0, $1) }
+    }
 
     package func prepare(deadline: Deadline) async throws(LocalStackError) {
         try Files.makeDirectory(directory)
         // A node whose first start was cut short may not start again, and holds nobody's messages yet: it is made anew.
         if Files.exists(beginning) { try Files.remove(mnesia) }
+        try Files.write(nodeName + "\n", to: nameFile)
         if !Files.exists(mnesia) { try Files.write("The first start has not ended yet.\n", to: beginning) }
         try Files.write("[].\n", to: "\(directory)/enabled_plugins")
         try Files.write(definitions(), to: "\(directory)/definitions.json")
