@@ -21,9 +21,11 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
-def free_offset():
-    """A port offset at which the suite's main ports are free."""
+def free_offset(beside=None):
+    """A port offset at which the suite's main ports are free, and which is not the one that somebody has already."""
     for offset in range(2_000 + 250 * WORKER, 15_000, 250 * WORKERS):
+        if offset == beside:
+            continue
         try:
             for port in (11080, 11001, 11002, 11004, 11005, 11013, 11101, 11113, 11172, 11174, 11179, 11201, 11279):
                 with socket.socket() as probe:

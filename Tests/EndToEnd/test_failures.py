@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from conftest import Account
-from suite import Suite, let_in
+from suite import Suite, free_offset, let_in
 from waiting import until
 
-IN_USE, FULL, MISSING, CONFIGURATION = 75, 74, 69, 78
+USAGE, IN_USE, FULL, MISSING, CONFIGURATION = 64, 75, 74, 69, 78
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system of its own")
 
 
@@ -160,6 +160,38 @@ def test_ctrl_c_stops_everything_and_the_next_start_is_quick_and_has_the_data(pl
     assert ada.login()["user_id"] == ada.id
     assert ada.me(tokens["access_token"]).status_code == 200
     assert ada.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_commands_elsewhere_find_the_suite_without_its_offset_and_are_told_of_a_wrong_one(place, running):
+    untold = {name: value for name, value in place.environment.items() if name != "AUTHMS_PORT_OFFSET"}
+    for command in (["env", "--only", "GATEWAY_URL"], ["users", "list"], ["migrate", "audit"]):
+        done = subprocess.run(
+            [place.binary, *command], cwd=place.repository, env=untold, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        if command[0] == "env":
+            assert done.stdout.strip() == place.gateway
+    wrong = str(place.offset + 1)
+    fails(
+        place, USAGE, f"AUTHMS_PORT_OFFSET is {wrong}", f"started with {place.offset}", command=("env",),
+        environment={"AUTHMS_PORT_OFFSET": wrong},
+    )  # fmt: skip
+
+
+def test_with_other_ports_the_broker_keeps_what_it_had(place, running):
+    place.authms("consumers", "add", "moved")
+    old = place.environment["AUTHMS_PORT_OFFSET"]
+    place.stop()
+    place.environment["AUTHMS_PORT_OFFSET"] = str(free_offset(beside=place.offset))
+    try:
+        place.start()
+        assert "moved" in place.authms("consumers", "list").stdout
+        place.authms("consumers", "remove", "moved")
+    finally:
+        place.stop()
+        place.environment["AUTHMS_PORT_OFFSET"] = old
+    place.start()
 
 
 def test_health_keys_and_migrate_do_what_they_say(place, running, tmp_path):

@@ -50,16 +50,9 @@ package struct StackLayout: Sendable {
     /// The layout of the checkout that holds the current directory or, failing that, the program itself.
     ///
     /// `AUTHMS_HOME` names another directory than its `.authms`, and `AUTHMS_PORT_OFFSET` shifts every port: with both, a
-    /// second stack runs beside the first.
+    /// second stack runs beside the first. Without the latter the ports are those of the last start there.
     package static func find(environment: [String: String]) throws(LocalStackError) -> StackLayout {
-        var offset = 0
-        if let text = environment["AUTHMS_PORT_OFFSET"] {
-            guard let number = Int(text), (-10_000...50_000).contains(number) else {
-                throw LocalStackError(
-                    .usage, "AUTHMS_PORT_OFFSET is \"\(text)\", but must be a whole number from -10000 to 50000.")
-            }
-            offset = number
-        }
+        let offset = try PortOffset.asked(in: environment)
         let home = environment["AUTHMS_HOME"].map { URL(filePath: $0).standardizedFileURL.path(percentEncoded: false) }
         let starts = [FileManager.default.currentDirectoryPath, currentExecutable]
         for start in starts {
@@ -67,8 +60,10 @@ package struct StackLayout: Sendable {
             while directory.path(percentEncoded: false) != "/" {
                 let path = directory.path(percentEncoded: false).trimmingSuffix("/")
                 if Files.exists("\(path)/migrations"), Files.exists("\(path)/configs") {
+                    let place = StackLayout(repository: path, root: home?.trimmingSuffix("/"))
                     return StackLayout(
-                        repository: path, root: home?.trimmingSuffix("/"), portOffset: offset)
+                        repository: path, root: place.root,
+                        portOffset: offset ?? PortOffset.recorded(in: place) ?? 0)
                 }
                 directory = directory.deletingLastPathComponent()
             }
@@ -120,9 +115,7 @@ package struct StackLayout: Sendable {
     private func socket(_ name: String) -> String {
         let path = "\(runDirectory)/\(name)"
         guard path.utf8.count > 100 else { return path }
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in root.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return "/tmp/authms-\(String(hash, radix: 36))/\(name)"
+        return "/tmp/authms-\(root.stableHash)/\(name)"
     }
 
     /// What `authms down --wipe` forgets: all but the tests' Python environment.

@@ -11,8 +11,11 @@ enum Local {
     }
 
     /// The plan of a stack that has been started before.
+    ///
+    /// - Throws: `LocalStackError` where none has, or the one that runs listens elsewhere than the environment says.
     static func existingPlan() throws -> StackPlan {
         let layout = try layout()
+        try PortOffset.requireThatOfRunningSuite(layout)
         return StackPlan(
             layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
             environment: HandedOnSettings.recorded(in: layout, over: environment))

@@ -38,7 +38,8 @@ struct ResolveStream: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let url = try serviceURL ?? ServiceRole(rawValue: source.rawValue).map { try Local.layout().url(of: $0) } ?? ""
+        let role = ServiceRole(rawValue: source.rawValue)
+        let url = try serviceURL ?? role.map { try Local.existingPlan().layout.url(of: $0) } ?? ""
         let secret = try Local.environment["INTERNAL_SECRET"] ?? Local.existingPlan().secrets["internal"]
         let credential = try ServiceCredential(service: "audit", secret: Secret(secret))
         let target = source.rawValue

@@ -12,7 +12,7 @@ struct Up: AsyncParsableCommand {
             "Runs the whole suite on this machine, with PostgreSQL, Redis and RabbitMQ of its own under .authms/.",
         discussion: """
             Ctrl-C stops everything in order; the data stays until `authms down --wipe`. AUTHMS_PORT_OFFSET moves all
-            ports, AUTHMS_REPLICAS is as good as --replicas. JWT_SECRET, TOKEN_LIFETIME, TOKEN_ISSUER, TOKEN_AUDIENCE,
+            ports, for other commands and later starts as well, AUTHMS_REPLICAS is as good as --replicas. JWT_SECRET, TOKEN_LIFETIME, TOKEN_ISSUER, TOKEN_AUDIENCE,
             GATEWAY_PUBLIC_URL, GATEWAY_TRUSTED_PROXIES, HTTP_DRAIN_DELAY and LOG_LEVEL reach the services.
             """)
 
@@ -41,6 +41,7 @@ struct Up: AsyncParsableCommand {
         if !Files.exists("\(layout.root)/pg/audit/initialised") {
             Local.say("First start: making five PostgreSQL clusters under \(layout.root) …")
         }
+        try PortOffset.record(in: layout)
         try HandedOnSettings.record(Local.environment, in: layout)
         try await supervise(plan)
         withExtendedLifetime(lock) {}
