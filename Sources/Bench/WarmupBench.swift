@@ -78,7 +78,7 @@ package struct WarmupBench: Sendable {
         var run = empty
         let plan = StackPlan(
             layout: suite.layout, secrets: try StackSecrets.load(in: suite.layout), executable: executable,
-            environment: [:])
+            settings: [:])
         let load = MixedLoad(gateway: suite.layout.url(of: .gateway), factor: Self.factor)
         narrate("Making users and sessions")
         try await load.prepare(users: 150, sessions: 450)

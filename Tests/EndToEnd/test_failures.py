@@ -20,6 +20,7 @@ from suite import Suite, free_offset, let_in
 from waiting import until
 
 USAGE, IN_USE, FULL, MISSING, CONFIGURATION = 64, 75, 74, 69, 78
+ORIGIN = "https://app.example.org"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system of its own")
 
 
@@ -28,7 +29,7 @@ def place(repository, tmp_path_factory):
     """A suite that is not running, in a directory of its own."""
     home = tmp_path_factory.mktemp("failures")
     let_in(home)
-    made = Suite(repository, home)
+    made = Suite(repository, home, GATEWAY_CORS_ORIGINS=ORIGIN)
     yield made
     made.stop()
 
@@ -67,6 +68,12 @@ def test_a_port_in_use_is_named_with_who_holds_it(place):
         holder.bind(("127.0.0.1", 11004 + place.offset))
         holder.listen()
         fails(place, IN_USE, f"Port {11004 + place.offset}", "session", "is in use by")
+
+
+@pytest.mark.parametrize("part", ["CERTIFICATE", "PRIVATE_KEY"])
+def test_a_certificate_for_the_gateway_is_refused_instead_of_never_becoming_ready(place, part):
+    name = f"GATEWAY_TLS_{part}_FILE"
+    fails(place, CONFIGURATION, "plain HTTP", f"unset {name}", environment={name: "/etc/ssl/pair.pem"})
 
 
 @needs_root
@@ -214,6 +221,13 @@ def test_health_keys_and_migrate_do_what_they_say(place, running, tmp_path):
     first.write_text(first.read_text() + "-- later\n")
     refused = place.authms("migrate", "identity", "--directory", str(drifted), check=False)
     assert refused.returncode != 0 and "was changed after it had been applied" in refused.stderr
+
+
+def test_a_setting_of_the_reference_reaches_the_service_that_reads_it(place, running):
+    allowed = httpx.get(f"{place.gateway}/health", headers={"Origin": ORIGIN})
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN
+    usual = httpx.get(f"{place.gateway}/health", headers={"Origin": "http://localhost:5173"})
+    assert "access-control-allow-origin" not in usual.headers
 
 
 def test_each_command_to_a_process_says_what_it_leads_to(place, running):

@@ -18,7 +18,7 @@ struct SupervisorTests {
     func life() async throws {
         let layout = StackLayout(repository: try TestDirectory.make("stack"), portOffset: try freeOffset())
         let plan = StackPlan(
-            layout: layout, secrets: try StackSecrets.loadOrMake(in: layout), executable: "/nowhere", environment: [:],
+            layout: layout, secrets: try StackSecrets.loadOrMake(in: layout), executable: "/nowhere", settings: [:],
             withServices: false)
         try Files.makeDirectory(layout.logDirectory)
         let lock = try StackLock(layout)
@@ -59,7 +59,7 @@ struct SupervisorTests {
     func failure() async throws {
         let layout = StackLayout(repository: try TestDirectory.make("broken"), portOffset: try freeOffset())
         let plan = StackPlan(
-            layout: layout, secrets: try StackSecrets.loadOrMake(in: layout), executable: "/nowhere", environment: [:],
+            layout: layout, secrets: try StackSecrets.loadOrMake(in: layout), executable: "/nowhere", settings: [:],
             withServices: true)
         try Files.makeDirectory(layout.logDirectory)
         let supervisor = StackSupervisor(
@@ -93,7 +93,7 @@ struct SupervisorTests {
             let offset = Int.random(in: 50...180) * 100
             let layout = StackLayout(repository: "/", portOffset: offset)
             let secrets = try StackSecrets.loadOrMake(in: StackLayout(repository: TestDirectory.make("secrets")))
-            let plan = StackPlan(layout: layout, secrets: secrets, executable: "", environment: [:])
+            let plan = StackPlan(layout: layout, secrets: secrets, executable: "", settings: [:])
             if plan.servers.allSatisfy({ Ports.isFree($0.port) }), Ports.isFree(layout.rabbitMQDistributionPort) {
                 return offset
             }

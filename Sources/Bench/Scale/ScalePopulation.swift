@@ -17,7 +17,7 @@ struct ScalePopulation: Sendable {
     /// Registers one user as people do, whose password all others get.
     static func begin(_ layout: StackLayout, executable: String) async throws -> ScalePopulation {
         let plan = StackPlan(
-            layout: layout, secrets: try StackSecrets.load(in: layout), executable: executable, environment: [:])
+            layout: layout, secrets: try StackSecrets.load(in: layout), executable: executable, settings: [:])
         let identity = try client(plan.databases[.identity]?.ownURL)
         let session = try client(plan.databases[.session]?.ownURL)
         let target = BenchTarget(gateway: layout.url(of: .gateway), sessionDatabase: "")

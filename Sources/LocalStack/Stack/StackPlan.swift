@@ -16,12 +16,13 @@ package struct StackPlan: Sendable {
 
     /// - Parameters:
     ///   - executable: the program that `serve` is run with.
-    ///   - environment: the caller's environment; a few settings are handed on to the services.
+    ///   - settings: the caller's settings, as environment variables: all reach every service, but for those that the plan
+    ///     makes itself (addresses, ports, directories, secrets).
     ///   - replicas: how many processes each service has, 1 to ``StackLayout/maximumReplicas``.
     ///   - withServices: without them it is PostgreSQL, Redis and RabbitMQ alone.
     ///   - isProxied: whether services reach their databases, Redis and RabbitMQ through proxies.
     package init(
-        layout: StackLayout, secrets: StackSecrets, executable: String, environment: [String: String],
+        layout: StackLayout, secrets: StackSecrets, executable: String, settings: [String: String],
         replicas: Int = 1, withServices: Bool = true, isProxied: Bool = false
     ) {
         self.replicas = replicas
@@ -64,7 +65,7 @@ package struct StackPlan: Sendable {
                     repository: layout.repository,
                     environment: Self.environment(
                         of: role, replica: (replica, replicas), layout: layout, secrets: secrets, addresses: addresses,
-                        caller: environment))
+                        caller: settings))
             }
         }
     }
@@ -113,57 +114,53 @@ package struct StackPlan: Sendable {
                 ? .init(name: "authms_audit_service", password: secrets["database-audit-service"]) : nil)
     }
 
-    /// Settings of the caller that reach every service.
-    private static let handedOn = [
-        "JWT_SECRET", "JWT_SECRET_PREVIOUS", "TOKEN_LIFETIME", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "LOG_LEVEL",
-        "AUDIT_CHECKPOINT_INTERVAL", "KEYS_RELOAD_INTERVAL", "HTTP_DRAIN_DELAY", "SMTP_URL", "SMTP_USERNAME",
-        "SMTP_PASSWORD", "SMTP_STARTTLS", "SMTP_CA_FILE", "MAIL_FROM", "GATEWAY_PUBLIC_URL", "GATEWAY_TRUSTED_PROXIES",
-    ]
-    private static let handedOnPrefixes = ["CACHE_", "WARMUP_"]
-
-    static func isHandedOn(_ name: String) -> Bool {
-        handedOn.contains(name) || handedOnPrefixes.contains { name.hasPrefix($0) }
-    }
-
     private static func environment(
         of role: ServiceRole, replica: (number: Int, of: Int), layout: StackLayout, secrets: StackSecrets,
         addresses: Addresses, caller: [String: String]
     ) -> [String: String] {
+        let own = { (role: ServiceRole) in
+            ownSettings(of: role, replica: replica, layout: layout, secrets: secrets, addresses: addresses)
+        }
+        // What one service is given by the plan is not the caller's to say to another that is not to have it.
+        let ownNames = Set(ServiceRole.allCases.flatMap { own($0).keys })
         var environment = ProgramFinder.baseEnvironment(home: layout.root)
         // Where nobody can take over, waiting for others to notice only prolongs the absence.
         environment["HTTP_DRAIN_DELAY"] = replica.of > 1 ? "1500ms" : "0s"
-        for name in handedOn { environment[name] = caller[name] ?? environment[name] }
-        for (name, value) in caller where handedOnPrefixes.contains(where: name.hasPrefix) { environment[name] = value }
-        environment["HTTP_HOST"] = "127.0.0.1"
-        environment["HTTP_PORT"] = "\(layout.port(of: role, replica: replica.number))"
-        environment["REDIS_URL"] = addresses.redis
-        environment["RABBITMQ_URL"] = addresses.rabbitMQ
-        environment["KEYS_JWKS_FILE"] = "\(layout.keysDirectory)/jwks.json"
-        environment["MIGRATIONS_DIRECTORY"] = "\(layout.repository)/migrations"
-        environment["INTERNAL_SECRET"] = secrets["internal"]
-        environment["DATABASE_URL"] = addresses.databases[role]
+        // Of several, the first: who balances in front of them says where that is.
+        if role == .gateway { environment["GATEWAY_PUBLIC_URL"] = layout.url(of: .gateway) }
+        return environment.merging(caller.filter { !ownNames.contains($0.key) }) { $1 }.merging(own(role)) { $1 }
+    }
+
+    /// What no caller can change: where things are, and what they are protected by.
+    private static func ownSettings(
+        of role: ServiceRole, replica: (number: Int, of: Int), layout: StackLayout, secrets: StackSecrets,
+        addresses: Addresses
+    ) -> [String: String] {
+        var own: [String: String] = [
+            "HTTP_HOST": "127.0.0.1", "HTTP_PORT": "\(layout.port(of: role, replica: replica.number))",
+            "REDIS_URL": addresses.redis, "RABBITMQ_URL": addresses.rabbitMQ,
+            "KEYS_JWKS_FILE": "\(layout.keysDirectory)/jwks.json",
+            "MIGRATIONS_DIRECTORY": "\(layout.repository)/migrations", "INTERNAL_SECRET": secrets["internal"],
+        ]
+        own["DATABASE_URL"] = addresses.databases[role]
         if let owner = addresses.owners[role], owner != addresses.databases[role] {
-            environment["DATABASE_MIGRATION_URL"] = owner
+            own["DATABASE_MIGRATION_URL"] = owner
         }
-        if role.holdsPrivateKeys { environment["KEYS_DIRECTORY"] = layout.keysDirectory }
+        if role.holdsPrivateKeys { own["KEYS_DIRECTORY"] = layout.keysDirectory }
         if role == .audit {
-            environment["AUDIT_KEYS_DIRECTORY"] = layout.auditKeysDirectory
-            environment["AUDIT_CHECKPOINT_DIRECTORY"] = layout.checkpointDirectory
+            own["AUDIT_KEYS_DIRECTORY"] = layout.auditKeysDirectory
+            own["AUDIT_CHECKPOINT_DIRECTORY"] = layout.checkpointDirectory
         }
         if role == .identity {
-            environment["PASSWORD_PEPPER"] = secrets["pepper"]
-            environment["MAIL_DIRECTORY"] = layout.mailDirectory
+            own["PASSWORD_PEPPER"] = secrets["pepper"]
+            own["MAIL_DIRECTORY"] = layout.mailDirectory
         }
-        // Of several, the first: who balances in front of them says where that is.
-        if role == .gateway, environment["GATEWAY_PUBLIC_URL"] == nil {
-            environment["GATEWAY_PUBLIC_URL"] = layout.url(of: .gateway)
-        }
-        if role == .mfa { environment["MFA_ENCRYPTION_KEY"] = secrets["mfa-encryption"] }
+        if role == .mfa { own["MFA_ENCRYPTION_KEY"] = secrets["mfa-encryption"] }
         for other in ServiceRole.withDatabase {
-            environment["SERVICES_\(other.rawValue.uppercased())_URL"] =
+            own["SERVICES_\(other.rawValue.uppercased())_URL"] =
                 (1...replica.of).map { layout.url(of: other, replica: $0) }.joined(separator: ",")
         }
-        return environment
+        return own
     }
 }
 

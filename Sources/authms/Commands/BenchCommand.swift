@@ -145,7 +145,7 @@ struct BenchCommand: AsyncParsableCommand {
     func database(of role: ServiceRole, in layout: StackLayout) throws -> String {
         let plan = StackPlan(
             layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
-            environment: Local.environment)
+            settings: Local.settings)
         guard let database = plan.databases[role] else {
             throw LocalStackError(.usage, "The \(role.rawValue) service has no database.")
         }

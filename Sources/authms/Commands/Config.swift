@@ -33,4 +33,7 @@ enum ConfigurationReference {
 
     /// The names that a setting may have.
     static let names = Set(catalogue.sections.flatMap { $0.keys.map(\.name) })
+
+    /// The environment variables that settings are read from.
+    static let environmentNames = Set(catalogue.sections.flatMap { $0.keys.map(\.environmentName) })
 }

@@ -5,6 +5,11 @@ import LocalStack
 enum Local {
     static var environment: [String: String] { ProcessInfo.processInfo.environment }
 
+    /// What of this process's environment the services can be configured with.
+    static var settings: [String: String] {
+        environment.filter { ConfigurationReference.environmentNames.contains($0.key) }
+    }
+
     /// The layout of the checkout that this is run in.
     static func layout() throws -> StackLayout {
         try StackLayout.find(environment: environment)
@@ -18,7 +23,7 @@ enum Local {
         try PortOffset.requireThatOfRunningSuite(layout)
         return StackPlan(
             layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
-            environment: HandedOnSettings.recorded(in: layout, over: environment))
+            settings: HandedOnSettings.recorded(in: layout) ?? settings)
     }
 
     /// How many processes each service shall have: what was asked for, else what AUTHMS_REPLICAS says, else one.

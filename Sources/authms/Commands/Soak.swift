@@ -79,7 +79,7 @@ struct SoakCommand: AsyncParsableCommand {
             environment: ["AUDIT_CHECKPOINT_INTERVAL": "10s"])
         let plan = StackPlan(
             layout: layout, secrets: try StackSecrets.load(in: layout), executable: StackLayout.currentExecutable,
-            environment: Local.environment, isProxied: true)
+            settings: Local.settings, isProxied: true)
         let reckoner = try Reckoner(plan: plan) { try await DrillTrail.problem(plan) }
         do {
             let report = try await Soak(plan: plan, reckoner: reckoner, disk: disk) { Local.say($0) }

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Foundation
+import Gateway
 import LocalStack
 import Logging
+import MicroMiddleware
 import Recovery
 import ServiceLifecycle
 import UnixSignals
@@ -12,8 +14,9 @@ struct Up: AsyncParsableCommand {
             "Runs the whole suite on this machine, with PostgreSQL, Redis and RabbitMQ of its own under .authms/.",
         discussion: """
             Ctrl-C stops everything in order; the data stays until `authms down --wipe`. AUTHMS_PORT_OFFSET moves all
-            ports, for other commands and later starts as well, AUTHMS_REPLICAS is as good as --replicas. JWT_SECRET, TOKEN_LIFETIME, TOKEN_ISSUER, TOKEN_AUDIENCE,
-            GATEWAY_PUBLIC_URL, GATEWAY_TRUSTED_PROXIES, HTTP_DRAIN_DELAY and LOG_LEVEL reach the services.
+            ports, for other commands and later starts as well, AUTHMS_REPLICAS is as good as --replicas. The services get
+            all environment variables of `authms config reference`, but for those that the suite makes itself (addresses,
+            ports, directories, secrets) and GATEWAY_TLS_…: the suite speaks plain HTTP on 127.0.0.1.
             """)
 
     @Flag(help: "Runs the servers without our services, for one that is run in a debugger.")
@@ -29,11 +32,12 @@ struct Up: AsyncParsableCommand {
 
     func run() async throws {
         let layout = try Local.layout()
+        if !infrastructureOnly { try await refuseTLS(layout) }
         let lock = try StackLock(layout)
         try Files.makeDirectory(layout.logDirectory)
         let plan = StackPlan(
             layout: layout, secrets: try StackSecrets.loadOrMake(in: layout),
-            executable: StackLayout.currentExecutable, environment: Local.environment,
+            executable: StackLayout.currentExecutable, settings: Local.settings,
             replicas: try Local.replicas(asked: replicas), withServices: !infrastructureOnly, isProxied: proxied)
         try Preflight.check(plan)
         try LocalKeys.make(in: layout)
@@ -42,9 +46,24 @@ struct Up: AsyncParsableCommand {
             Local.say("First start: making five PostgreSQL clusters under \(layout.root) …")
         }
         try PortOffset.record(in: layout)
-        try HandedOnSettings.record(Local.environment, in: layout)
+        try HandedOnSettings.record(Local.settings, in: layout)
         try await supervise(plan)
         withExtendedLifetime(lock) {}
+    }
+
+    /// The supervisor, and every command that speaks to the gateway, does so in plain HTTP: with TLS it would never become
+    /// ready.
+    private func refuseTLS(_ layout: StackLayout) async throws {
+        let gateway = try await ServiceSettings.load(
+            service: ServiceRole.gateway.rawValue, environment: Local.settings,
+            configDirectory: "\(layout.repository)/configs", environmentFile: "\(layout.repository)/.env")
+        for key in [ConfigurationKey<String>.gatewayCertificateFile, .gatewayPrivateKeyFile]
+        where try gateway.valueIfPresent(key) != nil {
+            throw ConfigurationError.refused(
+                key.summary.name,
+                "\(key.summary.name) is set, but the gateway of `authms up` speaks plain HTTP, on 127.0.0.1 alone: unset "
+                    + "\(key.summary.environmentName), or give it to `authms serve gateway`.")
+        }
     }
 
     private func supervise(_ plan: StackPlan) async throws {
