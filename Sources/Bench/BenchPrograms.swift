@@ -14,7 +14,7 @@ package enum BenchPrograms: String, Sendable, CaseIterable {
 
     /// Looks for all of them before anything is measured.
     ///
-    /// - Throws: `LocalStackError.missingProgram` naming the first that is not installed.
+    /// - Throws: `LocalStackError.unavailable` naming the first that is not installed.
     package static func require(_ programs: [BenchPrograms]) throws(LocalStackError) {
         for program in programs { _ = try program.path }
     }
@@ -26,7 +26,7 @@ package enum BenchPrograms: String, Sendable, CaseIterable {
                 return try ProgramFinder.find(rawValue, package: package)
             } catch {
                 throw LocalStackError(
-                    .missingProgram,
+                    .unavailable,
                     "The program '\(rawValue)', which this is measured with, is not installed: `make bench` installs it, or "
                         + "`apt-get install \(package)` does.")
             }

@@ -1,3 +1,4 @@
+import AuditService
 import Bench
 import Foundation
 import Gateway
@@ -18,9 +19,10 @@ struct Failure {
 
     /// For `authms --help`.
     static let codes = """
-        Exit codes: 0 done; 1 what was asked for is not so (not ready, a broken promise, an altered record); 3 the suite does \
-        not run; 64 wrong usage; 69 a program or a server is not there; 70 something ended that should run; 74 the disk is \
-        full, or a file cannot be used; 75 a port or a directory is in use; 78 the configuration cannot be used.
+        Exit codes: 0 done; 1 what was asked for is not so, is not there or was refused (not ready, a broken promise, an \
+        altered record, no such user); 3 the suite does not run; 64 wrong usage; 69 a program or a server is not there; 70 \
+        something ended that should run; 74 the disk is full, or a file cannot be used; 75 a port or a directory is in use; \
+        78 the configuration, or what a database was migrated to, cannot be used.
         """
 
     /// Nil for errors that are not ours to explain, such as a command line that cannot be parsed.
@@ -29,6 +31,9 @@ struct Failure {
         sentence = [".", "?", ")"].contains { text.hasSuffix($0) } ? text : text + "."
         switch error {
         case let error as LocalStackError: code = error.kind.rawValue
+        case let error as Obstacle: code = Failure(error.cause)?.code ?? Self.software
+        case is ExportError, MigrationError.unreadable, MigrationError.empty:
+            code = LocalStackError.Kind.storage.rawValue
         case is ConfigurationError, is KeyRingError, is RouteError, is PostgresConfigurationError,
             is PasswordHashingError:
             code = Self.configuration
@@ -45,7 +50,16 @@ struct Failure {
         }
     }
 
-    private static let unavailable: Int32 = 69
+    private static let unavailable: Int32 = LocalStackError.Kind.unavailable.rawValue
     private static let software: Int32 = 70
     private static let configuration: Int32 = 78
+}
+
+/// What an error kept a command from: told together, and of the kind that the error is.
+struct Obstacle: Error, CustomStringConvertible {
+    /// The beginning of the sentence: "The audit database cannot be read".
+    let what: String
+    let cause: any Error
+
+    var description: String { "\(what): \(cause)" }
 }

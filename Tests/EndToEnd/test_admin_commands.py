@@ -35,7 +35,7 @@ def test_a_tenant_its_people_and_roles_by_the_command_line(suite, http, auditor)
     assert refused.returncode != 0 and "--yes" in refused.stderr
     suite.authms("users", "delete", email, "--tenant", slug, "--yes")
     gone = suite.authms("users", "show", email, "--tenant", slug, check=False)
-    assert gone.returncode == 64 and gone.stderr.strip() == f"authms: There is no user {email}."
+    assert gone.returncode == 1 and gone.stderr.strip() == f"authms: There is no user {email}."
 
 
 def test_a_list_says_where_its_counting_ended(suite, administrator):
@@ -98,7 +98,7 @@ def test_elsewhere_bootstrap_goes_where_the_environment_says(suite):
         [suite.binary, "bootstrap"], cwd=suite.repository, env={**suite.environment, **environment},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert nobody.returncode == 70 and "http://127.0.0.1:9 does not answer" in nobody.stderr
+    assert nobody.returncode == 69 and "http://127.0.0.1:9 does not answer" in nobody.stderr
     refused = suite.authms("bootstrap", "--url", "http://127.0.0.1:9", check=False)
     assert refused.returncode == 64 and "INTERNAL_SECRET" in refused.stderr
 
@@ -116,7 +116,7 @@ def test_a_tenant_s_policies_by_the_command_line(suite):
     shown = suite.authms("tenants", "show", slug).stdout
     assert "history=5" in shown and "max_age_days=1 " in shown and "refuse_common=no" in shown
     refused = suite.authms("tenants", "set", slug, "--password-history", "99", check=False)
-    assert refused.returncode == 64 and "password_policy.history must be 0 to 24" in refused.stderr
+    assert refused.returncode == 1 and "password_policy.history must be 0 to 24" in refused.stderr
 
 
 def test_sessions_are_listed_shown_and_ended_by_the_command_line(suite, http, make_account):
@@ -137,7 +137,7 @@ def test_sessions_are_listed_shown_and_ended_by_the_command_line(suite, http, ma
     assert suite.authms("sessions", "list", account.email).stdout.strip() == "There is no such session."
     for wrong in ([], ["--all", "--user", account.email]):
         assert suite.authms("sessions", "revoke", *wrong, check=False).returncode == 64
-    assert suite.authms("sessions", "show", str(uuid.uuid4()), check=False).returncode == 64
+    assert suite.authms("sessions", "show", str(uuid.uuid4()), check=False).returncode == 1
 
 
 def test_all_sessions_of_a_tenant_are_ended_and_those_of_no_other(suite, administrator, account):
@@ -195,8 +195,14 @@ def test_an_administrator_elsewhere_brings_a_token(suite, auditor, account):
             refused = suite.authms("users", "list", "--gateway", suite.gateway, check=False)
         finally:
             del suite.environment["AUTHMS_TOKEN"]
-        assert refused.returncode != 0 and says in refused.stderr, refused.stderr
+        assert refused.returncode == 1 and says in refused.stderr, refused.stderr
     assert suite.authms("users", "list", "--gateway", suite.gateway, check=False).returncode == 64
+    suite.environment["AUTHMS_TOKEN"] = token
+    try:
+        nobody = suite.authms("users", "list", "--gateway", "http://127.0.0.1:9", check=False)
+    finally:
+        del suite.environment["AUTHMS_TOKEN"]
+    assert nobody.returncode == 69 and "http://127.0.0.1:9 does not answer" in nobody.stderr
 
 
 def test_shells_complete_the_commands(suite):

@@ -40,6 +40,10 @@ def test_an_export_is_verified_offline_and_an_edited_one_is_not(suite, auditor, 
     assert done.returncode == 1
     assert (fault["kind"], fault["sequence"], fault["record_id"]) == ("altered", 3, changed["id"])
 
+    for unusable in (("--export", str(tmp_path / "none")), ("--export", str(whole), "--jwks", str(tmp_path / "none"))):
+        done = suite.authms("audit", "verify", *unusable, check=False)
+        assert done.returncode == 74 and str(tmp_path / "none") in done.stderr and not done.stdout
+
     cut.write_text("\n".join(lines[:2] + lines[3:]))
     done = suite.authms("audit", "verify", "--json", "--export", str(cut), check=False)
     assert done.returncode == 1 and json.loads(done.stdout)[0]["faults"][0]["kind"] == "missing"

@@ -219,8 +219,12 @@ def test_health_keys_and_migrate_do_what_they_say(place, running, tmp_path):
     shutil.copytree(place.repository / "migrations", drifted)
     first = next((drifted / "identity").glob("0001_*"))
     first.write_text(first.read_text() + "-- later\n")
-    refused = place.authms("migrate", "identity", "--directory", str(drifted), check=False)
-    assert refused.returncode != 0 and "was changed after it had been applied" in refused.stderr
+    migrate = ("migrate", "identity", "--directory")
+    fails(place, CONFIGURATION, "identity: ", "was changed after it had been applied", command=(*migrate, str(drifted)))
+    fails(place, FULL, "identity: ", "/nonexistent", command=(*migrate, "/nonexistent"))
+    nowhere = ("--database-url", "postgresql://nobody@127.0.0.1:1/none")
+    nobody = place.authms("migrate", "identity", *nowhere, check=False)
+    assert nobody.returncode == MISSING and "authms: identity: The database cannot be migrated" in nobody.stderr
 
 
 def test_a_setting_of_the_reference_reaches_the_service_that_reads_it(place, running):

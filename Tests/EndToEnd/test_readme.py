@@ -46,6 +46,13 @@ def test_every_option_of_a_command_is_there():
         assert variable.search(COMMANDS) or f'customLong("{option}")' in COMMANDS, f"--{option}"
 
 
+def test_the_exit_codes_are_those_of_the_help(suite):
+    flat = lambda text: " ".join(text.split())
+    codes = flat(suite.authms("--help").stdout).split("Exit codes: ")[1].split(" USAGE:")[0]
+    assert codes.startswith("0 done;") and "69 a program or a server is not there" in codes
+    assert codes in flat(PAGE)
+
+
 def test_every_command_is_there():
     named = set(re.findall(r"(?:^\$? ?|`)authms ([a-z][a-z-]*)", PAGE, re.MULTILINE))
     assert {"users", "sessions", "mfa", "mail", "bench", "warmup"} <= named

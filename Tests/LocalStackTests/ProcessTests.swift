@@ -39,7 +39,7 @@ struct ProcessTests {
     func missing() async throws {
         var nowhere = try specification([], directory: TestDirectory.make("missing"))
         nowhere.executable = "/nowhere/program"
-        await #expect(throws: LocalStackError(.missingProgram, "child cannot start: /nowhere/program is not there.")) {
+        await #expect(throws: LocalStackError(.unavailable, "child cannot start: /nowhere/program is not there.")) {
             try await ManagedProcess.launch(nowhere)
         }
         #expect(throws: LocalStackError.self) { try ProgramFinder.find("no-such-program", package: "nothing") }

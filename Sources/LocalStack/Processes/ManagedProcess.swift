@@ -39,7 +39,7 @@ package final class ManagedProcess: Sendable {
     package static func launch(_ specification: ProcessSpecification) async throws(LocalStackError) -> ManagedProcess {
         guard FileManager.default.isExecutableFile(atPath: specification.executable) else {
             throw LocalStackError(
-                .missingProgram, "\(specification.name) cannot start: \(specification.executable) is not there.")
+                .unavailable, "\(specification.name) cannot start: \(specification.executable) is not there.")
         }
         let configuration = try configuration(for: specification)
         let log = try openLog(of: specification)

@@ -16,14 +16,14 @@ package enum ProgramFinder {
     /// The absolute path of the program.
     ///
     /// - Parameter package: the Debian package that has it, for the sentence in the error.
-    /// - Throws: `LocalStackError.missingProgram`.
+    /// - Throws: `LocalStackError.unavailable`.
     package static func find(_ program: String, package: String) throws(LocalStackError) -> String {
         for directory in searchPath {
             let path = "\(directory)/\(program)"
             if FileManager.default.isExecutableFile(atPath: path) { return path }
         }
         throw LocalStackError(
-            .missingProgram,
+            .unavailable,
             "The program '\(program)' is not installed: `make up` installs it, or `apt-get install \(package)` does.")
     }
 

@@ -31,12 +31,12 @@ package struct SystemAccount: Sendable, Equatable {
 
     /// The account that PostgreSQL runs under: `postgres` where this process is root, else nobody but ourselves.
     ///
-    /// - Throws: `LocalStackError.missingProgram` when this is root and the machine has no such account.
+    /// - Throws: `LocalStackError.unavailable` when this is root and the machine has no such account.
     package static func forPostgres() throws(LocalStackError) -> SystemAccount? {
         guard currentIsRoot else { return nil }
         guard let account = SystemAccount(named: "postgres") else {
             throw LocalStackError(
-                .missingProgram,
+                .unavailable,
                 "PostgreSQL refuses to run as root, and this machine has no account 'postgres' to run it under: "
                     + "install the package postgresql-15, or run this as an ordinary user.")
         }

@@ -44,7 +44,7 @@ struct AdminPlace: ParsableArguments {
             .POST, url: "/api/v1/internal/operator-tokens", body: body,
             headers: ["x-internal-authorization": "Bearer \(try credential.issue(for: "identity"))"])
         guard let token = answer.data["access_token"] as? String else {
-            throw LocalStackError(.failedToStart, "identity gave no token.")
+            throw LocalStackError(.unavailable, "identity gave no token.")
         }
         return token
     }
@@ -79,7 +79,8 @@ struct AdminClient {
     let gateway: String
     let token: String
 
-    /// - Throws: `LocalStackError` with what the API says is wrong, or that nobody answers.
+    /// - Throws: `LocalStackError` with what the API says is wrong (`refused`), or that nobody answers or it cannot
+    ///   (`unavailable`).
     func call(
         _ method: HTTPMethod, _ path: String, of service: ServiceRole = .identity, body: some Encodable & Sendable
     ) async throws -> AdminAnswer {
@@ -123,11 +124,12 @@ struct AdminClient {
             bytes = Data(try await response.body.collect(upTo: 8 << 20).readableBytesView)
         } catch {
             throw LocalStackError(
-                .failedToStart, "\(gateway) does not answer. Is the suite running? See authms status.")
+                .unavailable, "\(gateway) does not answer. Is the suite running? See authms status.")
         }
         let parsed = (try? JSONSerialization.jsonObject(with: bytes)) as? [String: Any] ?? [:]
         guard (200..<300).contains(response.status.code) else {
-            throw LocalStackError(.usage, Self.sentence(parsed, status: Int(response.status.code)))
+            let status = Int(response.status.code)
+            throw LocalStackError(.answered(status), Self.sentence(parsed, status: status))
         }
         return AdminAnswer(body: parsed)
     }
@@ -139,4 +141,9 @@ struct AdminClient {
         }
         return violations.isEmpty ? message : "\(message) \(violations.joined(separator: "; "))."
     }
+}
+
+extension LocalStackError.Kind {
+    /// What an answer with this HTTP status means for a command: it was refused, or could not be dealt with.
+    static func answered(_ status: Int) -> Self { (400..<500).contains(status) ? .refused : .unavailable }
 }

@@ -22,7 +22,7 @@ struct Tenants: ParsableCommand {
             if let id = match?["id"] as? String { return id }
             if answer.items.count < 200 { break }
         }
-        throw LocalStackError(.usage, "There is no tenant \(text). See authms tenants list.")
+        throw LocalStackError(.refused, "There is no tenant \(text). See authms tenants list.")
     }
 
     struct List: AsyncParsableCommand {

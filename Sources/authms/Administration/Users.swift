@@ -28,7 +28,7 @@ struct Users: ParsableCommand {
         }
         guard let id = user?["id"] as? String else {
             let hint = found.isEmpty ? "" : " `authms users list \(text)` shows those whose names begin like that."
-            throw LocalStackError(.usage, "There is no user \(text).\(hint)")
+            throw LocalStackError(.refused, "There is no user \(text).\(hint)")
         }
         return id
     }

@@ -63,20 +63,13 @@ struct AuditCommand: ParsableCommand {
                 try report(results, isWithCopies: directory != nil)
             } catch let error as PostgresError {
                 await database.close()
-                throw LocalStackError(.failedToStart, "The audit database cannot be read: \(error)")
+                throw Obstacle(what: "The audit database cannot be read", cause: error)
             }
         }
 
         private func verifyExport(_ path: String, _ ring: KeyRing) throws {
-            do {
-                try report(
-                    [
-                        try ExportVerifier(ring: ring, copies: try copies.map { try CheckpointCopies(directory: $0) })
-                            .verify(path: path)
-                    ], isWithCopies: true)
-            } catch let error as ExportError {
-                throw LocalStackError(.usage, error.description)
-            }
+            let verifier = ExportVerifier(ring: ring, copies: try copies.map { try CheckpointCopies(directory: $0) })
+            try report([try verifier.verify(path: path)], isWithCopies: true)
         }
 
         private func keys(_ file: String) throws -> KeyRing {
@@ -84,7 +77,7 @@ struct AuditCommand: ParsableCommand {
                 return try KeyRing.verificationOnly(jwksFile: file)
             } catch {
                 throw LocalStackError(
-                    .usage, "The checkpoints' public keys cannot be read: \(error) Give them with --jwks.")
+                    .storage, "The checkpoints' public keys cannot be read: \(error) Give them with --jwks.")
             }
         }
 

@@ -28,7 +28,7 @@ struct AuditStreams: ParsableCommand {
         } catch {
             await database.close()
             guard error is PostgresError else { throw error }
-            throw LocalStackError(.failedToStart, "The audit database cannot be read: \(error)")
+            throw Obstacle(what: "The audit database cannot be read", cause: error)
         }
     }
 }

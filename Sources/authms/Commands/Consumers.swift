@@ -140,7 +140,7 @@ struct Consumers: ParsableCommand {
             let plan = try Local.existingPlan()
             let control = BrokerControl(plan.rabbitMQ)
             guard try await control.users().contains(consumer.user) else {
-                throw LocalStackError(.usage, "There is no consumer \(name). See authms consumers list.")
+                throw LocalStackError(.refused, "There is no consumer \(name). See authms consumers list.")
             }
             try await control.run(["delete_user", consumer.user])
             var waiting = 0
@@ -159,7 +159,7 @@ struct Consumers: ParsableCommand {
             try await body(admin)
         } catch let error as RabbitMQError {
             await admin.close()
-            throw LocalStackError(.failedToStart, "The broker cannot be asked: \(error)")
+            throw Obstacle(what: "The broker cannot be asked", cause: error)
         } catch {
             await admin.close()
             throw error

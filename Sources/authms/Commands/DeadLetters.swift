@@ -39,12 +39,12 @@ struct DeadLetters: ParsableCommand {
                 switch error {
                 case DeadLetterError.unknown(let id):
                     throw LocalStackError(
-                        .usage, "There is no dead letter \(id), or it is gone already. See authms dlq list.")
+                        .refused, "There is no dead letter \(id), or it is gone already. See authms dlq list.")
                 case let error as RabbitMQError:
-                    throw LocalStackError(.failedToStart, "The broker cannot be asked: \(error)")
+                    throw Obstacle(what: "The broker cannot be asked", cause: error)
                 case let error as PostgresError:
-                    throw LocalStackError(
-                        .failedToStart, "Nothing was done, since it cannot be recorded in the audit database: \(error)")
+                    throw Obstacle(
+                        what: "Nothing was done, since it cannot be recorded in the audit database", cause: error)
                 default: throw error
                 }
             }

@@ -56,7 +56,7 @@ struct MailCommand: ParsableCommand {
                 .first { mail in
                     (id ?? mail.id) == mail.id && (to ?? mail.to).lowercased() == mail.to.lowercased()
                 }
-            guard let mail else { throw LocalStackError(.usage, "There is no such mail. See authms mail list.") }
+            guard let mail else { throw LocalStackError(.refused, "There is no such mail. See authms mail list.") }
             if raw { return Local.say(mail.source) }
             if json { return try DeadLetters.printJSON(mail) }
             Local.say("Date:    \(mail.date)\nTo:      \(mail.to)\nSubject: \(mail.subject)\n\n\(mail.text)")

@@ -56,7 +56,7 @@ struct Migrate: AsyncParsableCommand {
                     directory: "\(directory)/audit", logger: logger)
                 report(role, try await migration.run(deadline: .after(.seconds(600)), progress: Self.say(role)))
             } catch {
-                throw LocalStackError(.failedToStart, "audit: \(error)")
+                throw Obstacle(what: "audit", cause: error)
             }
             return
         }
@@ -69,7 +69,7 @@ struct Migrate: AsyncParsableCommand {
             self.report(role, report)
         } catch {
             await client.close()
-            throw LocalStackError(.failedToStart, "\(role.rawValue): \(error)")
+            throw Obstacle(what: role.rawValue, cause: error)
         }
     }
 

@@ -51,14 +51,19 @@ struct ResolveStream: AsyncParsableCommand {
                     .resolve(
                         reason: reason, by: ProcessInfo.processInfo.userName, deadline: .after(.seconds(300)))
             } catch let error as StreamResolverError {
-                throw LocalStackError(.usage, "Nothing was done: \(error).")
-            } catch let error as any APIErrorConvertible {
-                throw LocalStackError(.failedToStart, "Nothing was done, since \(target) cannot be asked: \(error)")
+                throw LocalStackError(.refused, "Nothing was done: \(error).")
+            } catch let error as ServiceCallError {
+                throw LocalStackError(
+                    Self.kind(of: error), "Nothing was done, since \(target) cannot be asked: \(error)")
             }
         }
         Local.say(
             "The stream of \(source.uri) goes on after \(resolution.position); \(resolution.fetched) events were fetched. "
                 + "The audit trail says so.")
+    }
+
+    private static func kind(of error: ServiceCallError) -> LocalStackError.Kind {
+        if case .rejected(_, let status, _) = error { .answered(status) } else { .unavailable }
     }
 }
 

@@ -67,11 +67,12 @@ struct WarmupClient {
             let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
             (status, bytes) = (response.status.code, try await response.body.collect(upTo: 1 << 20))
         } catch {
-            throw LocalStackError(.notRunning, "The \(service.rawValue) service does not answer at \(url): \(error)")
+            throw LocalStackError(.unavailable, "The \(service.rawValue) service does not answer at \(url): \(error)")
         }
         guard status == 200 else {
             throw LocalStackError(
-                .failedToStart, "The \(service.rawValue) service answered \(status): \(String(buffer: bytes))")
+                .answered(Int(status)),
+                "The \(service.rawValue) service answered \(status): \(String(buffer: bytes))")
         }
         return try StrictJSON.decode(Answer.self, from: Array(bytes.readableBytesView))
     }
