@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 
+import httpx
 import jwt
 import psycopg
 
@@ -125,3 +127,16 @@ def test_the_operator_verifies_the_trail_and_finds_what_was_changed(suite, audit
         finally:
             connection.execute(change, (row[3], row[0]))
     assert suite.authms("audit", "verify").returncode == 0
+
+
+def test_of_another_suite_s_trail_nothing_of_the_local_one_is_used(suite, tmp_path):
+    elsewhere = ("audit", "verify", "--database-url", suite.env()["AUDIT_DATABASE_URL"])
+    refused = suite.authms(*elsewhere, check=False)
+    assert refused.returncode == 64 and "--jwks" in refused.stderr and not refused.stdout
+    jwks = tmp_path / "checkpoint-keys.json"
+    jwks.write_text(httpx.get(f"{suite.gateway}/audit/api/v1/public/checkpoint-keys").text)
+    # The local copies are of this very trail: were they read, they would be counted.
+    copies = lambda shown: [int(count) for count in re.findall(r"(\d+) of them in the copies", shown)]
+    until(lambda: any(copies(suite.authms("audit", "verify").stdout)), seconds=90, every=0.5, saying="there are copies")
+    shown = suite.authms(*elsewhere, "--jwks", str(jwks)).stdout
+    assert copies(shown) and not any(copies(shown)) and "No copies of the checkpoints were given" in shown

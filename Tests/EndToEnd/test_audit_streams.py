@@ -40,6 +40,23 @@ def test_a_gap_and_a_conflict_are_told_apart_and_only_a_conflict_ends_with_1(sui
         change(suite, "DELETE FROM audit_streams WHERE source = %s", MADE_UP)
 
 
+def test_another_suite_s_stream_is_compared_with_its_own_source(suite):
+    resolve = ("audit", "streams", "resolve", "identity", "--reason", "a test says so")
+    url, database = suite.service_url("identity"), suite.env()["AUDIT_DATABASE_URL"]
+    for alone in (("--database-url", database), ("--service-url", url)):
+        done = suite.authms(*resolve, *alone, check=False)
+        assert done.returncode == 64 and "go together" in done.stderr
+    both = ("--database-url", database, "--service-url", url)
+    done = suite.authms(*resolve, *both, check=False)
+    assert done.returncode == 64 and "INTERNAL_SECRET" in done.stderr
+    suite.environment["INTERNAL_SECRET"] = suite.env()["INTERNAL_SECRET"]
+    try:
+        done = suite.authms(*resolve, *both, check=False)
+    finally:
+        del suite.environment["INTERNAL_SECRET"]
+    assert done.returncode == 1 and "has no conflict" in done.stderr
+
+
 def test_a_database_that_is_not_there_is_an_error_of_its_own(suite):
     done = suite.authms("audit", "streams", "--database-url", "postgresql://nobody@127.0.0.1:1/none", check=False)
     assert done.returncode == 69 and "cannot be read" in done.stderr

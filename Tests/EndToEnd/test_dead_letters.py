@@ -53,6 +53,16 @@ def test_a_poison_message_is_kept_explained_retried_and_thrown_away(suite):
     until(audited, saying="the audit trail tells of the retry and the discard")
 
 
+def test_another_suite_s_messages_and_its_trail_are_named_together(suite):
+    env = suite.env()
+    broker, trail = ("--amqp-url", env["AMQP_URL"]), ("--database-url", env["AUDIT_DATABASE_URL"])
+    for alone in (broker, trail):
+        done = suite.authms("dlq", "discard", "x", "--reason", "a test says so", *alone, check=False)
+        assert done.returncode == 64 and "go together" in done.stderr
+    done = suite.authms("dlq", "discard", "x", "--reason", "a test says so", *broker, *trail, check=False)
+    assert done.returncode == 1 and "There is no dead letter x" in done.stderr
+
+
 def test_a_good_message_among_the_dead_is_stored_once_however_often_it_is_retried(suite):
     with psycopg.connect(suite.env()["AUDIT_DATABASE_URL"]) as connection:
         event = connection.execute(

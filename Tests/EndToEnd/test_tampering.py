@@ -51,7 +51,8 @@ class Trail:
         """The faults of the default tenant."""
         done = self.suite.authms(
             "audit", "verify", "--json", "--database-url", f"{self.superuser}/{self.name}",
-            "--checkpoints", str(self.copies), "--tenant", TENANT, check=False,
+            "--jwks", f"{self.suite.env()['AUDIT_KEYS_DIRECTORY']}/jwks.json", "--checkpoints", str(self.copies),
+            "--tenant", TENANT, check=False,
         )  # fmt: skip
         assert done.returncode == returncode, done.stdout + done.stderr
         (report,) = json.loads(done.stdout)

@@ -19,10 +19,11 @@ struct AuditCommand: ParsableCommand {
             discussion: """
                 Needs read access to the audit database and the public keys of the checkpoints, nothing else. What it finds: a
                 record altered, removed, put in or moved, a tail cut off, a chain written anew, a checkpoint removed, replaced or
-                forged. Without options it reads the private stack's. Ends with 0 when the trail is whole, with 1 when it is not.
+                forged. Without options it reads the private stack's; with --database-url nothing of that stack is used. Ends with
+                0 when the trail is whole, with 1 when it is not.
                 """)
 
-        @Option(help: "The audit database; read access is enough.")
+        @Option(help: "The audit database; read access is enough. Another suite's needs --jwks.")
         var databaseURL: String?
 
         @Option(help: "The checkpoints' public keys, a JWKS file.")
@@ -45,14 +46,10 @@ struct AuditCommand: ParsableCommand {
         var json = false
 
         func run() async throws {
-            let layout = try? Local.layout()
-            if let export {
-                let ring = try keys(jwks ?? layout.map { "\($0.auditKeysDirectory)/\(KeyRing.publicName)" } ?? "")
-                return try verifyExport(export, ring)
-            }
+            if let export { return try verifyExport(export, try keys()) }
             let url = try databaseURL ?? Local.existingPlan().databases[.audit]?.ownURL ?? ""
-            let ring = try keys(jwks ?? layout.map { "\($0.auditKeysDirectory)/\(KeyRing.publicName)" } ?? "")
-            let directory = copies ?? layout.map(\.checkpointDirectory).flatMap { Files.exists($0) ? $0 : nil }
+            let ring = try keys()
+            let directory = copies ?? localCopies
             let database = PostgresClient(
                 configuration: try PostgresConfiguration(url: url), logger: Logger(label: "authms.audit"))
             do {
@@ -67,12 +64,26 @@ struct AuditCommand: ParsableCommand {
             }
         }
 
+        /// The private stack's layout; nil where another suite's database is named, of which it knows nothing.
+        private var layout: StackLayout? { databaseURL == nil ? try? Local.layout() : nil }
+
+        private var localCopies: String? {
+            layout.map(\.checkpointDirectory).flatMap { Files.exists($0) ? $0 : nil }
+        }
+
         private func verifyExport(_ path: String, _ ring: KeyRing) throws {
             let verifier = ExportVerifier(ring: ring, copies: try copies.map { try CheckpointCopies(directory: $0) })
             try report([try verifier.verify(path: path)], isWithCopies: true)
         }
 
-        private func keys(_ file: String) throws -> KeyRing {
+        /// No signature is checked without them, and every checkpoint would be called forged.
+        private func keys() throws -> KeyRing {
+            guard let file = jwks ?? layout.map({ "\($0.auditKeysDirectory)/\(KeyRing.publicName)" }) else {
+                throw LocalStackError(
+                    .usage,
+                    "Give the public keys of that suite's checkpoints with --jwks: its gateway has them at "
+                        + "/audit/api/v1/public/checkpoint-keys.")
+            }
             do {
                 return try KeyRing.verificationOnly(jwksFile: file)
             } catch {

@@ -21,6 +21,14 @@ struct DeadLetters: ParsableCommand {
         @Option(help: "The audit database, in whose trail every act is recorded.")
         var databaseURL: String?
 
+        func validate() throws {
+            guard (amqpURL == nil) == (databaseURL == nil) else {
+                throw ValidationError(
+                    "--amqp-url and --database-url go together: what is done to a suite's messages is in its own trail."
+                )
+            }
+        }
+
         /// Runs `body` with a desk; its errors become sentences.
         func withDesk<Value>(_ body: (DeadLetterDesk) async throws -> Value) async throws -> Value {
             let url = try amqpURL ?? Local.existingPlan().rabbitMQ.url()

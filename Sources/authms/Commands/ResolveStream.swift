@@ -35,13 +35,16 @@ struct ResolveStream: AsyncParsableCommand {
         guard (3...500).contains(reason.count) else {
             throw ValidationError("--reason must have 3 to 500 characters.")
         }
+        guard (databaseURL == nil) == (serviceURL == nil) else {
+            throw ValidationError(
+                "--database-url and --service-url go together: a stream is compared with its own source.")
+        }
     }
 
     func run() async throws {
         let role = ServiceRole(rawValue: source.rawValue)
         let url = try serviceURL ?? role.map { try Local.existingPlan().layout.url(of: $0) } ?? ""
-        let secret = try Local.environment["INTERNAL_SECRET"] ?? Local.existingPlan().secrets["internal"]
-        let credential = try ServiceCredential(service: "audit", secret: Secret(secret))
+        let credential = try ServiceCredential(service: "audit", secret: Secret(try secret()))
         let target = source.rawValue
         let origin = RemoteStreamOrigin(
             source: source, client: ServiceClient(target: target, baseURL: url) { try credential.issue(for: target) })
@@ -60,6 +63,15 @@ struct ResolveStream: AsyncParsableCommand {
         Local.say(
             "The stream of \(source.uri) goes on after \(resolution.position); \(resolution.fetched) events were fetched. "
                 + "The audit trail says so.")
+    }
+
+    /// The shared secret of the services: a suite elsewhere has another than the private stack.
+    private func secret() throws -> String {
+        if let secret = Local.environment["INTERNAL_SECRET"] { return secret }
+        guard serviceURL == nil else {
+            throw LocalStackError(.usage, "--service-url needs the services' INTERNAL_SECRET in the environment.")
+        }
+        return try Local.existingPlan().secrets["internal"]
     }
 
     private static func kind(of error: ServiceCallError) -> LocalStackError.Kind {
