@@ -59,6 +59,24 @@ struct CheckpointTests {
         #expect(try outbox.column("type", as: String.self) == Array(repeating: "audit.checkpoint.signed", count: 3))
     }
 
+    @Test("A tenant is known by its head, its checkpoints, its records or a copy, and by nothing else")
+    func known() async throws {
+        let fixture = try await signedTrail()
+        let (with, without) = (
+            TrailVerifier(fixture.database, ring: ring, copies: copies),
+            TrailVerifier(fixture.database, ring: ring, copies: nil)
+        )
+        let deadline = Deadline.after(.seconds(20))
+        #expect(try await !with.knows(.v7(), deadline: deadline))
+        for table: SQL in ["audit_chains", "audit_checkpoints", "audit_records"] {
+            #expect(try await without.knows(DefaultTenant.id, deadline: deadline))
+            try await tamper(fixture, "DELETE FROM \(table)")
+        }
+        #expect(try await !without.knows(DefaultTenant.id, deadline: deadline))
+        #expect(try await without.tenants(deadline: deadline).isEmpty)
+        #expect(try await with.knows(DefaultTenant.id, deadline: deadline))
+    }
+
     @Test("A tenant is visited when it has news, and a checkpoint's own record is none")
     func news() async throws {
         let fixture = try await AuditFixture.make()

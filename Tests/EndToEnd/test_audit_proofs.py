@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import uuid
 
 import httpx
 import jwt
@@ -127,6 +128,24 @@ def test_the_operator_verifies_the_trail_and_finds_what_was_changed(suite, audit
         finally:
             connection.execute(change, (row[3], row[0]))
     assert suite.authms("audit", "verify").returncode == 0
+
+
+def test_of_a_trail_that_is_not_there_nothing_good_is_said(suite, tmp_path):
+    nobody = str(uuid.uuid4())
+    done = suite.authms("audit", "verify", "--tenant", nobody, check=False)
+    assert done.returncode == 1 and f"There is no trail of the tenant {nobody}" in done.stderr and not done.stdout
+
+    superuser = suite.env()["AUDIT_DATABASE_SUPERUSER_URL"].rsplit("/", 1)[0]
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(f"{superuser}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = f"{superuser}/{name}"
+    suite.authms("migrate", "audit", "--database-url", url)
+    verify = ("audit", "verify", "--database-url", url, "--jwks", f"{suite.env()['AUDIT_KEYS_DIRECTORY']}/jwks.json")
+    done = suite.authms(*verify, check=False)
+    assert done.returncode == 1 and "There is no trail" in done.stderr and "✔" not in done.stdout
+    done = suite.authms(*verify, "--json", check=False)
+    assert done.returncode == 1 and json.loads(done.stdout) == []
 
 
 def test_of_another_suite_s_trail_nothing_of_the_local_one_is_used(suite, tmp_path):

@@ -73,6 +73,19 @@ package struct TrailVerifier: Sendable {
         return Set(known).union(try copies?.tenants() ?? []).sorted { $0.text < $1.text }
     }
 
+    /// Whether the database or the copies have anything of that tenant: of nothing, nothing could be said.
+    package func knows(_ tenantID: UUID, deadline: Deadline) async throws -> Bool {
+        if try copies?.tenants().contains(tenantID) == true { return true }
+        // The records too: those that somebody has taken the head and the checkpoints from are a fault, and not nothing.
+        return try await database.query(
+            """
+            SELECT EXISTS (SELECT FROM audit_chains WHERE tenant_id = \(tenantID))
+                OR EXISTS (SELECT FROM audit_checkpoints WHERE tenant_id = \(tenantID))
+                OR EXISTS (SELECT FROM audit_records WHERE tenant_id = \(tenantID)) AS known
+            """, deadline: deadline
+        ).first?.decode(Bool.self, "known") ?? false
+    }
+
     /// - Parameter progress: called every 10,000 records with how many have been read.
     package func verify(
         _ tenantID: UUID, deadline: Deadline, progress: @escaping @Sendable (Int64) -> Void = { _ in }

@@ -20,7 +20,7 @@ struct AuditCommand: ParsableCommand {
                 Needs read access to the audit database and the public keys of the checkpoints, nothing else. What it finds: a
                 record altered, removed, put in or moved, a tail cut off, a chain written anew, a checkpoint removed, replaced or
                 forged. Without options it reads the private stack's; with --database-url nothing of that stack is used. Ends with
-                0 when the trail is whole, with 1 when it is not.
+                0 when the trail is whole, with 1 when it is not, or when there is none.
                 """)
 
         @Option(help: "The audit database; read access is enough. Another suite's needs --jwks.")
@@ -93,16 +93,9 @@ struct AuditCommand: ParsableCommand {
         }
 
         private func verify(_ verifier: TrailVerifier) async throws -> [TrailVerification] {
-            var tenants = try await verifier.tenants(deadline: .after(.seconds(30)))
-            if let tenant {
-                guard let id = UUID(uuidString: tenant) else {
-                    throw LocalStackError(.usage, "--tenant is \"\(tenant)\", but must be a UUID.")
-                }
-                tenants = [id]
-            }
             var results: [TrailVerification] = []
             let shows = !json && Local.standardOutputIsTerminal
-            for id in tenants {
+            for id in try await tenants(verifier) {
                 let result = try await verifier.verify(id, deadline: .after(.seconds(24 * 3_600))) { count in
                     guard shows else { return }
                     FileHandle.standardError.write(Data("\r\(id.text): \(count) records …".utf8))
@@ -111,6 +104,19 @@ struct AuditCommand: ParsableCommand {
                 results.append(result)
             }
             return results
+        }
+
+        /// Those whose trails are read: all, or the one that is asked for.
+        private func tenants(_ verifier: TrailVerifier) async throws -> [UUID] {
+            guard let tenant else { return try await verifier.tenants(deadline: .after(.seconds(30))) }
+            guard let id = UUID(uuidString: tenant) else {
+                throw LocalStackError(.usage, "--tenant is \"\(tenant)\", but must be a UUID.")
+            }
+            guard try await verifier.knows(id, deadline: .after(.seconds(30))) else {
+                throw LocalStackError(
+                    .refused, "There is no trail of the tenant \(id.text): neither the database nor any copy knows it.")
+            }
+            return [id]
         }
 
         private func report(_ results: [TrailVerification], isWithCopies: Bool) throws {
@@ -124,6 +130,9 @@ struct AuditCommand: ParsableCommand {
                     Local.say(
                         "No copies of the checkpoints were given: what is signed was taken from the database itself.")
                 }
+            }
+            guard !results.isEmpty else {
+                throw LocalStackError(.refused, "There is no trail: neither the database nor any copy knows a tenant.")
             }
             guard results.allSatisfy(\.faults.isEmpty) else { throw ExitCode(1) }
         }
