@@ -62,6 +62,23 @@ def test_a_list_says_where_its_counting_ended(suite, administrator):
             connection.execute("DELETE FROM users WHERE tenant_id = %s AND username LIKE 'many-%%'", (tenant["id"],))
 
 
+def test_a_user_is_found_by_a_whole_name_however_many_begin_like_it(suite):
+    slug, email = f"cli-{secrets.token_hex(4)}", f"ann-{secrets.token_hex(4)}@example.org"
+    tenant = json.loads(suite.authms("tenants", "create", slug, "--json").stdout)["id"]
+    made = json.loads(suite.authms("users", "create", "--tenant", slug, "--email", email, "--json").stdout)["user_id"]
+    with psycopg.connect(suite.env()["IDENTITY_DATABASE_SUPERUSER_URL"], dbname="authms_identity") as connection:
+        connection.execute(
+            """INSERT INTO users (id, tenant_id, email, email_key)
+               SELECT gen_random_uuid(), %s, mail, mail
+               FROM generate_series(1, 250) AS n, LATERAL (SELECT %s::text || n::text || '.example' AS mail) AS mails""",
+            (tenant, email),
+        )
+    shown = json.loads(suite.authms("users", "show", email.upper(), "--tenant", slug, "--json").stdout)
+    assert (shown["id"], shown["email"]) == (made, email)
+    part = suite.authms("users", "show", email[:-1], "--tenant", slug, check=False)
+    assert part.returncode == 1 and f"There is no user {email[:-1]}. `authms users list" in part.stderr
+
+
 def test_the_first_administrator_is_made_once(suite, http):
     email, second = (f"owner-{secrets.token_hex(4)}@example.org" for _ in range(2))
     refused = suite.authms("bootstrap", "--email", email, check=False)

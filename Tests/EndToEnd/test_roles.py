@@ -168,7 +168,12 @@ def test_an_administrator_makes_changes_resets_and_deletes_accounts(http, admini
     assert http.post("/identity/api/v1/auth/login", json=login).status_code == 401
     assert http.post("/identity/api/v1/auth/login", json={**login, "password": reset}).status_code == 200
     assert [u["id"] for u in owner.get("/admin/users", params={"q": "BOBB"}).json()["items"]] == [bob]
-    for query, field in [({"status": "odd"}, "status"), ({"created_from": "monday"}, "created_from"), ({"page": 0}, "page")]:
+    exactly = lambda text: [u["id"] for u in owner.get("/admin/users", params={"identity": text}).json()["items"]]
+    assert exactly("BOBBY") == exactly("bob@example.org") == [bob] and exactly("bobb") == []
+    for query, field in [
+        ({"status": "odd"}, "status"), ({"identity": ""}, "identity"), ({"created_from": "monday"}, "created_from"),
+        ({"page": 0}, "page"),
+    ]:  # fmt: skip
         answer = owner.get("/admin/users", params=query)
         assert answer.status_code == 422 and answer.json()["violations"][0]["field"] == field
     assert owner.delete(f"/admin/users/{bob}").status_code == 204

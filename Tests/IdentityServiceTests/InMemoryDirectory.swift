@@ -62,6 +62,10 @@ extension InMemoryIdentityRepository: UserDirectory {
     private static func matches(_ user: User, _ filter: UserFilter) -> Bool {
         let names = [user.email, user.username, user.phone, user.name].compactMap { $0?.lowercased() }
         if let text = filter.text, !names.contains(where: { $0.hasPrefix(text) }) { return false }
+        if let identifier = filter.identifier {
+            let own = [IdentifierKind.email: user.email, .username: user.username, .phone: user.phone][identifier.kind]
+            guard own??.lowercased() == identifier.key else { return false }
+        }
         switch filter.status {
         case .active where user.status != .active || user.membership != .active: return false
         case .disabled where user.status != .disabled && user.membership != .suspended: return false

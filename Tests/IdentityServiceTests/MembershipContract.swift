@@ -139,6 +139,11 @@ struct MembershipContract {
         }
         #expect(try await found(UserFilter(text: "ann")) == ["anna", "annika"])
         #expect(try await found(UserFilter(text: "dr b")) == ["bert"])
+        #expect(try await found(UserFilter(identifier: .guess("ANNA"))) == ["anna"])
+        #expect(try await found(UserFilter(identifier: .guess("0049 40 123456"))) == ["annika"])
+        #expect(try await found(UserFilter(identifier: .guess("ann"))) == [])
+        #expect(try await found(UserFilter(text: "ann", identifier: .guess("bert"))) == [])
+        #expect(try await found(UserFilter(identifier: .guess("anna"), status: .disabled)) == [])
         #expect(try await found(UserFilter(text: "+49")) == ["anna", "annika"])
         #expect(try await found(UserFilter(text: "%")) == [])
         #expect(try await found(UserFilter(role: "owner")) == ["owner"])

@@ -13,6 +13,8 @@ struct SearchPlanTests {
     private static let filters: [UserFilter] = [
         UserFilter(), UserFilter(status: .active), UserFilter(status: .disabled), UserFilter(status: .pending),
         UserFilter(text: "user-00017"), UserFilter(text: "user"), UserFilter(text: "+4930"),
+        UserFilter(identifier: .guess("user-000170@example.org")), UserFilter(identifier: .guess("user-000170")),
+        UserFilter(identifier: .guess("+493000000017")), UserFilter(text: "user", identifier: .guess("user-000170")),
         UserFilter(text: "ann", status: .disabled), UserFilter(role: "admin"), UserFilter(role: "member"),
         UserFilter(createdFrom: Date(timeIntervalSinceNow: -3_600)),
     ]
@@ -66,6 +68,9 @@ struct SearchPlanTests {
         let few = try await find(UserFilter(text: "user-00017"))
         #expect(few.total == 10 && few.users.count == 10)
         #expect(few.users.allSatisfy { $0.tenantID == DefaultTenant.id })
+        let one = try await find(UserFilter(identifier: .guess("User-000170")))
+        #expect(one.total == 1 && one.users.map(\.username) == ["user-000170"])
+        #expect(try await find(UserFilter(identifier: .guess("user-00017"))).users.isEmpty)
         let many = try await find(UserFilter(text: "user"))
         #expect(many.total == 1_020 && many.users.count == 20)
         #expect(many.users.map(\.createdAt) == many.users.map(\.createdAt).sorted(by: >))

@@ -130,7 +130,7 @@ struct UserChangesRequest: Decodable {
 }
 
 extension UserFilter {
-    /// `q`, `status`, `role`, `created_from`, `created_to`.
+    /// `q`, `identity`, `status`, `role`, `created_from`, `created_to`.
     /// - Throws: ``APIError`` 422001 naming the parameter.
     init(_ request: Request) throws {
         let query = request.uri.queryParameters
@@ -140,6 +140,12 @@ extension UserFilter {
                 throw APIError.invalid("q", "must be a text of at most 100 characters")
             }
             self.text = Identifier.guess(text).key
+        }
+        if let text = query["identity"].map(String.init) {
+            guard (1...254).contains(text.unicodeScalars.count), !text.unicodeScalars.contains("\0") else {
+                throw APIError.invalid("identity", "must be a text of 1 to 254 characters")
+            }
+            identifier = Identifier.guess(text)
         }
         if let status = query["status"].map(String.init) {
             guard let known = UserFilterStatus(rawValue: status) else {

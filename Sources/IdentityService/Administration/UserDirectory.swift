@@ -6,6 +6,8 @@ package import Foundation
 package struct UserFilter: Sendable, Hashable {
     /// The beginning of an e-mail address, username, phone number or name, in any case.
     package var text: String?
+    /// The whole of an e-mail address, username or phone number.
+    package var identifier: Identifier?
     package var status: UserFilterStatus?
     package var role: String?
     /// Became a member at or after.
@@ -14,10 +16,11 @@ package struct UserFilter: Sendable, Hashable {
     package var createdBefore: Date?
 
     package init(
-        text: String? = nil, status: UserFilterStatus? = nil, role: String? = nil, createdFrom: Date? = nil,
-        createdBefore: Date? = nil
+        text: String? = nil, identifier: Identifier? = nil, status: UserFilterStatus? = nil, role: String? = nil,
+        createdFrom: Date? = nil, createdBefore: Date? = nil
     ) {
         self.text = text
+        self.identifier = identifier
         self.status = status
         self.role = role
         self.createdFrom = createdFrom

@@ -22,6 +22,7 @@ package struct UserSearch: Sendable {
     /// For each filter that an index leads to, the most selective kind first: its members as `id`, `bound` at most.
     package func probes(bound: Int) -> [SQL] {
         var all: [SQL] = []
+        if let identifier = filter.identifier { all.append(identified(by: identifier, bound)) }
         switch filter.status {
         case .disabled: all.append(disabled(bound))
         case .pending: all.append(pending(bound))
@@ -71,6 +72,7 @@ package struct UserSearch: Sendable {
             WHERE m.tenant_id = \(tenantID) AND u.status <> 'deleted'
             """
         if let ids { sql += " AND m.user_id = ANY (\(ids))" }
+        if let identifier = filter.identifier { sql += " AND \(Self.isIdentified(by: identifier))" }
         if let text = filter.text { sql += " AND (\(Self.isNamed(text)))" }
         switch filter.status {
         case .active: sql += " AND u.status = 'active' AND m.status = 'active'"
@@ -125,6 +127,19 @@ package struct UserSearch: Sendable {
         return "SELECT id FROM (\(SQL(joining: own + [guests], separator: " UNION "))) AS named LIMIT \(bound)"
     }
 
+    /// One of the tenant's own at most, and guests of the same name.
+    private func identified(by identifier: Identifier, _ bound: Int) -> SQL {
+        """
+        SELECT id FROM (
+            (SELECT u.id FROM users u
+                WHERE u.tenant_id = \(tenantID) AND u.status <> 'deleted' AND \(Self.isIdentified(by: identifier)))
+            UNION (SELECT u.id FROM memberships g JOIN users u ON u.id = g.user_id
+                WHERE g.tenant_id = \(tenantID) AND g.is_guest AND u.status <> 'deleted'
+                    AND \(Self.isIdentified(by: identifier)) LIMIT \(bound))
+        ) AS identified LIMIT \(bound)
+        """
+    }
+
     private func disabled(_ bound: Int) -> SQL {
         """
         SELECT id FROM (
@@ -156,6 +171,14 @@ package struct UserSearch: Sendable {
 
     private static func isNamed(_ text: String) -> SQL {
         SQL(joining: nameColumns.map { begins($0, with: text) }, separator: " OR ")
+    }
+
+    private static func isIdentified(by identifier: Identifier) -> SQL {
+        switch identifier.kind {
+        case .email: "u.email_key = \(identifier.key)"
+        case .username: "u.username_key = \(identifier.key)"
+        case .phone: "u.phone_key = \(identifier.key)"
+        }
     }
 
     /// The operators of text_pattern_ops: a prefix is a range, whatever the collation and however it is planned.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import IdentityService
 import LocalStack
 import NIOHTTP1
 
@@ -22,15 +23,28 @@ struct Users: ParsableCommand {
     /// Which user is meant, by id or by a whole name: a mere beginning would have a command change somebody else.
     static func find(_ text: String, _ client: AdminClient) async throws -> String {
         if let id = UUID(uuidString: text) { return id.uuidString.lowercased() }
-        let found = try await client.call(.GET, AdminPath.of("/admin/users", [("q", text), ("page_size", "200")])).items
-        let user = found.first { user in
-            ["email", "username", "phone"].contains { (user[$0] as? String)?.lowercased() == text.lowercased() }
+        let key = Identifier.guess(text).key
+        // Held against the answer as well: an identity service of a version before knows no such filter.
+        let answer = try await client.call(.GET, AdminPath.of("/admin/users", [("identity", text)]))
+        let found = answer.items.filter { user in
+            ["email", "username", "phone"].contains { name in
+                (user[name] as? String).map { Identifier.guess($0).key == key } ?? false
+            }
         }
-        guard let id = user?["id"] as? String else {
-            let hint = found.isEmpty ? "" : " `authms users list \(text)` shows those whose names begin like that."
-            throw LocalStackError(.refused, "There is no user \(text).\(hint)")
+        guard let id = found.first?["id"] as? String else {
+            throw LocalStackError(.refused, "There is no user \(text).\(try await hint(text, client))")
+        }
+        guard found.count == 1 else {
+            throw LocalStackError(
+                .refused, "\(text) is a member and a guest: say which by id; `authms users list \(text)` shows both.")
         }
         return id
+    }
+
+    private static func hint(_ text: String, _ client: AdminClient) async throws -> String {
+        guard text.count <= 100 else { return "" }
+        let similar = try await client.call(.GET, AdminPath.of("/admin/users", [("q", text), ("page_size", "1")])).items
+        return similar.isEmpty ? "" : " `authms users list \(text)` shows those whose names begin like that."
     }
 
     struct List: AsyncParsableCommand {
