@@ -219,6 +219,14 @@ def test_health_keys_and_migrate_do_what_they_say(place, running, tmp_path):
     shutil.copytree(place.repository / "migrations", drifted)
     first = next((drifted / "identity").glob("0001_*"))
     first.write_text(first.read_text() + "-- later\n")
+    # From below the top of the checkout as well, and from where a service is told that they are.
+    below = lambda **environment: subprocess.run(
+        [place.binary, "migrate", "identity"], cwd=place.repository / "Tests" / "EndToEnd",
+        env={**place.environment, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert " 0 applied." in below().stdout
+    elsewhere = below(MIGRATIONS_DIRECTORY=str(drifted))
+    assert elsewhere.returncode == CONFIGURATION and "was changed after it had been applied" in elsewhere.stderr
     migrate = ("migrate", "identity", "--directory")
     fails(place, CONFIGURATION, "identity: ", "was changed after it had been applied", command=(*migrate, str(drifted)))
     fails(place, FULL, "identity: ", "/nonexistent", command=(*migrate, "/nonexistent"))

@@ -9,7 +9,10 @@ import Postgres
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Brings a service's database to where migrations/SERVICE ends; refuses one that differs from it.",
-        discussion: "Without --database-url it is the private stack's database, which must run.")
+        discussion: """
+            Without --database-url it is the private stack's database, which must run. The migrations are those of the checkout
+            that this is run in, or that the program lies in, unless --directory or MIGRATIONS_DIRECTORY names others.
+            """)
 
     @Argument(help: "The services; all that have a database when none is given.")
     var services: [ServiceRole] = []
@@ -20,8 +23,8 @@ struct Migrate: AsyncParsableCommand {
     @Option(help: "The role that the audit service works as, where it does not own its database.")
     var serviceRole: String?
 
-    @Option(help: "Where SERVICE/0001_….sql lie.")
-    var directory = "migrations"
+    @Option(help: "Where SERVICE/0001_….sql lie, if not in the checkout's migrations.")
+    var directory: String?
 
     func validate() throws {
         guard databaseURL == nil || services.count == 1 else {
@@ -34,19 +37,29 @@ struct Migrate: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let directory = try sources()
         for role in services.isEmpty ? ServiceRole.withDatabase : services {
             guard let databaseURL else {
                 let plan = try Local.existingPlan()
                 try await migrate(
-                    role, url: plan.databases[role]?.ownerURL ?? "",
+                    role, from: directory, url: plan.databases[role]?.ownerURL ?? "",
                     serviceRole: plan.databases[role]?.databases.first?.serviceRole?.name)
                 continue
             }
-            try await migrate(role, url: databaseURL, serviceRole: serviceRole)
+            try await migrate(role, from: directory, url: databaseURL, serviceRole: serviceRole)
         }
     }
 
-    private func migrate(_ role: ServiceRole, url: String, serviceRole: String?) async throws {
+    /// The directory that is named, as for the services (`migrations.directory`), or that of the checkout.
+    private func sources() throws -> String {
+        if let directory { return directory }
+        if let directory = Local.environment["MIGRATIONS_DIRECTORY"], !directory.isEmpty { return directory }
+        return "\(try Local.layout().repository)/migrations"
+    }
+
+    private func migrate(
+        _ role: ServiceRole, from directory: String, url: String, serviceRole: String?
+    ) async throws {
         let configuration = try PostgresConfiguration(url: url)
         let logger = Logger(label: "authms.migrate")
         if role == .audit {
