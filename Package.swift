@@ -241,7 +241,7 @@ let package = Package(
                 "MicroMiddleware", "Contracts", .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests("LocalStack", ["LocalStack", "ConnectionKit", logging]),
-        tests("Bench", ["Bench"]),
+        tests("Bench", ["Bench", "Recovery"]),
         tests(
             "Recovery",
             [

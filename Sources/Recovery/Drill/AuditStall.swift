@@ -43,6 +43,14 @@ package struct AuditStall: Sendable {
         package let requests: Int
         /// From the database's going on until the trail had what was committed before.
         package let drain: Duration
+
+        package init(usual_ms: Double, stalled_ms: Double, failed: Int, requests: Int, drain: Duration) {
+            self.usual_ms = usual_ms
+            self.stalled_ms = stalled_ms
+            self.failed = failed
+            self.requests = requests
+            self.drain = drain
+        }
     }
 
     /// - Parameters:

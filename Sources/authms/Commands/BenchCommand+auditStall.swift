@@ -21,7 +21,7 @@ extension BenchCommand {
         await audit.close()
         await identity.close()
         await session.close()
-        return results(outcome)
+        return AuditStall.results(outcome, stall_s: stall)
     }
 
     private func outcome(of bench: AuditStall) async throws -> AuditStall.Outcome {
@@ -36,21 +36,5 @@ extension BenchCommand {
         PostgresClient(
             configuration: try PostgresConfiguration(url: try database(of: role, in: layout)),
             logger: Logger(label: "authms.bench") { _ in SwiftLogNoOpLogHandler() })
-    }
-
-    private func results(_ outcome: AuditStall.Outcome) -> [BenchResult] {
-        let ratio = outcome.stalled_ms / max(outcome.usual_ms, 0.001)
-        let drain = outcome.drain / .seconds(1)
-        return [
-            BenchResult(
-                name:
-                    "p99 of \(outcome.requests) requests of the mixed load, the audit database stalled for \(stall) s",
-                value: outcome.stalled_ms, unit: "ms", ratio: ratio, goal: "≤ 1.1 × without", passes: ratio <= 1.1),
-            BenchResult(
-                name: "Requests that were not answered as usual", value: Double(outcome.failed), unit: "", goal: "none",
-                passes: outcome.failed == 0),
-            BenchResult(
-                name: "Until the trail had what waited", value: drain, unit: "s", goal: "< 120 s", passes: drain < 120),
-        ]
     }
 }

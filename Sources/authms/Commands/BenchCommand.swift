@@ -49,7 +49,10 @@ struct BenchCommand: AsyncParsableCommand {
     var html: String?
     @Option(help: ArgumentHelp("Where to write every figure and whether its goal was met.", valueName: "file"))
     var json: String?
-    @Option(help: "For how many seconds the audit database is stalled under load; five minutes is what is promised.")
+    @Option(
+        help: ArgumentHelp(
+            "For how many seconds audit-stall stalls the audit database under load; the promise is for 300 (--stall 300).",
+            valueName: "seconds"))
     var stall = 60
 
     func validate() throws {
