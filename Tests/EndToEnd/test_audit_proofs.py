@@ -135,6 +135,9 @@ def test_of_a_trail_that_is_not_there_nothing_good_is_said(suite, tmp_path):
     done = suite.authms("audit", "verify", "--tenant", nobody, check=False)
     assert done.returncode == 1 and f"There is no trail of the tenant {nobody}" in done.stderr and not done.stdout
 
+    done = suite.authms("audit", "verify", "--checkpoints", str(tmp_path / "none"), check=False)
+    assert done.returncode == 74 and str(tmp_path / "none") in done.stderr and not (tmp_path / "none").exists()
+
     superuser = suite.env()["AUDIT_DATABASE_SUPERUSER_URL"].rsplit("/", 1)[0]
     name = f"empty_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{superuser}/postgres", autocommit=True) as connection:

@@ -46,22 +46,28 @@ struct AuditCommand: ParsableCommand {
         var json = false
 
         func run() async throws {
+            // What opens the copies would make the directory, and find none in it.
+            if let copies, !Files.exists(copies) {
+                throw LocalStackError(.storage, "There is no directory \(copies) with copies of the checkpoints.")
+            }
             if let export { return try verifyExport(export, try keys()) }
             let url = try databaseURL ?? Local.existingPlan().databases[.audit]?.ownURL ?? ""
             let ring = try keys()
             let directory = copies ?? localCopies
             let database = PostgresClient(
                 configuration: try PostgresConfiguration(url: url), logger: Logger(label: "authms.audit"))
+            let results: [TrailVerification]
             do {
                 let verifier = TrailVerifier(
                     database, ring: ring, copies: try directory.map { try CheckpointCopies(directory: $0) })
-                let results = try await verify(verifier)
+                results = try await verify(verifier)
+            } catch {
                 await database.close()
-                try report(results, isWithCopies: directory != nil)
-            } catch let error as PostgresError {
-                await database.close()
+                guard error is PostgresError else { throw error }
                 throw Obstacle(what: "The audit database cannot be read", cause: error)
             }
+            await database.close()
+            try report(results, isWithCopies: directory != nil)
         }
 
         /// The private stack's layout; nil where another suite's database is named, of which it knows nothing.
