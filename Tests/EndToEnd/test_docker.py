@@ -69,6 +69,25 @@ def test_only_the_services_that_sign_can_read_private_keys(repository):
     assert whole_ring == {"identity", "session"}
 
 
+def test_an_older_cluster_is_given_its_role_by_hand(repository, tmp_path):
+    """In `docker compose exec` nothing sets what the image's entrypoint does."""
+    psql, said = tmp_path / "psql", tmp_path / "said"
+    psql.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{said}\ncat >/dev/null\n')
+    psql.chmod(0o755)
+    (tmp_path / "password").write_text("secret")
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}", "SERVICE_DATABASE": "authms_audit", "SERVICE_ROLE": "worker",
+        "SERVICE_PASSWORD_FILE": str(tmp_path / "password"), "SERVICE_ROLE_PASSWORD_FILE": str(tmp_path / "password"),
+    }  # fmt: skip
+    script = repository / "docker/postgres/10-service-role.sh"
+    for given, user in (({}, "postgres"), ({"POSTGRES_USER": "somebody"}, "somebody")):
+        said.unlink(missing_ok=True)
+        done = subprocess.run([script], env={**environment, **given}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        calls = said.read_text().splitlines()
+        assert len(calls) == 2 and all(f"--username {user} " in call for call in calls)
+
+
 def compose_file():
     return YAML(typ="safe").load((REPOSITORY / "docker/compose.yaml").read_text())
 
