@@ -2,59 +2,61 @@
 
 import json
 import pathlib
-import secrets
-import time
 import uuid
 
 import httpx
-import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from test_tokens import OWN_PATHS, es256, parts_of
 from waiting import until
 
 
 class Ring:
-    """The suite's ring on disk, changed as an operator's tool would: the index is written last."""
+    """The suite's ring on disk, and the commands that change it."""
 
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
+    def __init__(self, suite):
+        self.suite = suite
+        self.directory = pathlib.Path(suite.env()["KEYS_DIRECTORY"])
         self.index = self.directory / "ring.json"
         self.published = self.directory / "jwks.json"
-        self.before = {path: path.read_bytes() for path in (self.index, self.published)}
+        self.before = {path: path.read_bytes() for path in self.directory.iterdir()}
 
-    def write(self, entries):
-        keys = [key for key in json.loads(self.before[self.published])["keys"]]
-        for entry in entries:
-            if entry["use"] == "access" and entry["kid"] not in {key["kid"] for key in keys}:
-                private = serialization.load_pem_private_key((self.directory / entry["file"]).read_bytes(), None)
-                public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(private.public_key()))
-                keys.append({**public, "kid": entry["kid"], "alg": "ES256", "use": "sig"})
-        for path, value in ((self.published, {"keys": keys}), (self.index, entries)):
-            self.put(path, json.dumps(value))
+    def keys(self, *arguments, check=True):
+        """What `authms keys …` answers as JSON, or the command itself where it may fail."""
+        done = self.suite.authms("keys", *arguments, "--json", check=check)
+        return json.loads(done.stdout) if check else done
+
+    def private(self, kid):
+        [entry] = [entry for entry in json.loads(self.index.read_text()) if entry["kid"] == kid]
+        pem = self.directory / entry["file"]
+        assert pem.stat().st_mode & 0o777 == 0o600
+        return serialization.load_pem_private_key(pem.read_bytes(), None)
 
     @staticmethod
-    def put(path, text):
+    def put(path, data):
         """All at once: nobody reads half of it."""
-        new = path.with_suffix(".new")
-        new.write_text(text)
-        new.chmod(path.stat().st_mode & 0o777)
+        new = path.with_suffix(".test")
+        new.write_bytes(data)
+        new.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o600)
         new.replace(path)
 
     def restore(self):
-        for path, data in self.before.items():
-            path.write_bytes(data)
+        # Those that the index names are there before it is.
+        for path in sorted(self.before, key=lambda path: path in (self.index, self.published)):
+            self.put(path, self.before[path])
+        for path in set(self.directory.iterdir()) - set(self.before):
+            path.unlink()
 
 
 @pytest.fixture
 def ring(suite, account):
-    ring = Ring(suite.env()["KEYS_DIRECTORY"])
+    ring = Ring(suite)
     yield ring
     old = parts_of(account.login()["access_token"])[0]["kid"]
     ring.restore()
-    [active] = [key["kid"] for key in json.loads(ring.before[ring.index]) if key["use"] == "access"]
+    active = [key for key in json.loads(ring.before[ring.index]) if key["state"] == "active"]
+    [active] = [key["kid"] for key in active if key["use"] == "access"]
     if old != active:
         until(lambda: parts_of(account.login()["access_token"])[0]["kid"] == active, seconds=20, saying="the old ring")
 
@@ -75,56 +77,84 @@ def everywhere(suite, account, token):
     return answers
 
 
+def signs_with(account, kid):
+    """Waits until identity and session sign with the key; gives tokens under it."""
+    new = until(
+        lambda: parts_of((tokens := account.login())["access_token"])[0]["kid"] == kid and tokens,
+        seconds=20, every=0.25, saying="identity signs with the key",
+    )  # fmt: skip
+    until(
+        lambda: parts_of(account.refresh(account.login()["refresh_token"]).json()["data"]["access_token"])[0]["kid"]
+        == kid,
+        seconds=20, every=0.25, saying="session signs with the key",
+    )  # fmt: skip
+    return new
+
+
 def test_a_rotated_key_is_taken_up_by_every_process_without_a_restart(suite, account, ring):
     old = account.login()
     header, claims, _ = parts_of(old["access_token"])
-    entries = json.loads(ring.before[ring.index])
-    own = ec.generate_private_key(ec.SECP256R1())
-    entry = {
-        "kid": f"es-{secrets.token_hex(8)}", "use": "access", "alg": "ES256", "state": "pending",
-        "file": f"access-{secrets.token_hex(4)}.pem", "created_at": int(time.time()),
-    }  # fmt: skip
-    pem = ring.directory / entry["file"]
-    pem.write_bytes(
-        own.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    pem.chmod(0o600)
-    token = es256(own, {**header, "kid": entry["kid"]}, {**claims, "jti": str(uuid.uuid4())})
-    assert set(everywhere(suite, account, token).values()) == {401}, "nobody knows the key yet"
 
     # Published first: every verifier learns it before the first token under it appears.
-    ring.write([*entries, entry])
+    added = ring.keys("add")
+    assert added["state"] == "pending" and added["use"] == "access" and added["published"] is True
+    token = es256(ring.private(added["kid"]), {**header, "kid": added["kid"]}, {**claims, "jti": str(uuid.uuid4())})
     until(
         lambda: set(everywhere(suite, account, token).values()) == {200}, seconds=20, every=0.25,
         saying="every process verifies with the pending key",
     )
     assert parts_of(account.login()["access_token"])[0]["kid"] == header["kid"], "it does not sign yet"
 
-    retiring = [{**key, "state": "retiring"} if key["use"] == "access" else key for key in entries]
-    ring.write([*retiring, {**entry, "state": "active"}])
-    new = until(
-        lambda: parts_of((tokens := account.login())["access_token"])[0]["kid"] == entry["kid"] and tokens,
-        seconds=20, every=0.25, saying="identity signs with the new key",
-    )
-    until(
-        lambda: parts_of(account.refresh(account.login()["refresh_token"]).json()["data"]["access_token"])[0]["kid"]
-        == entry["kid"],
-        seconds=20, every=0.25, saying="session signs with the new key",
-    )
+    assert ring.keys("promote", added["kid"]) == {"active": added["kid"], "retiring": header["kid"]}
+    new = signs_with(account, added["kid"])
     for tokens in (old, new):
         assert set(everywhere(suite, account, tokens["access_token"]).values()) == {200}
     assert account.refresh(old["refresh_token"]).status_code == 200
     published = {key["kid"] for key in httpx.get(f"{suite.gateway}/.well-known/jwks.json").json()["keys"]}
-    assert {header["kid"], entry["kid"]} <= published
+    assert {header["kid"], added["kid"]} <= published
+    assert {key["kid"] for key in ring.keys("publish")} == published
 
     # A ring that is half written, or that nobody could sign with, is not taken up.
-    for rubbish in ("[", json.dumps(retiring)):
+    good = ring.index.read_bytes()
+    for rubbish in (b"[", good.replace(b'"active"', b'"retiring"')):
         before = {service: refusals(suite, service) for service in ("identity", "session")}
         ring.put(ring.index, rubbish)
         for service, count in before.items():
             until(lambda: refusals(suite, service) > count, saying=f"{service} refuses the ring")
         tokens = account.login()
-        assert parts_of(tokens["access_token"])[0]["kid"] == entry["kid"]
+        assert parts_of(tokens["access_token"])[0]["kid"] == added["kid"]
         assert account.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_what_a_stolen_key_signs_is_refused_by_every_process(suite, account, ring):
+    mine = account.login()
+    header, claims, _ = parts_of(mine["access_token"])
+    stolen = ring.keys("add")["kid"]
+    private = ring.private(stolen)
+    ring.keys("promote", stolen)
+    new = signs_with(account, stolen)
+    forged = es256(private, {**header, "kid": stolen}, {**claims, "jti": str(uuid.uuid4())})
+    until(
+        lambda: set(everywhere(suite, account, forged).values()) == {200}, seconds=20, every=0.25,
+        saying="the thief is believed",
+    )  # fmt: skip
+
+    # Not while it signs, and then not without saying what it costs.
+    refused = ring.keys("remove", stolen, "--refuse-its-tokens", check=False)
+    assert refused.returncode == 64 and "signs now" in refused.stderr
+    ring.keys("promote", header["kid"])
+    refused = ring.keys("remove", stolen, check=False)
+    assert refused.returncode == 64 and "--refuse-its-tokens" in refused.stderr and "remembered devices" in refused.stderr
+    assert set(everywhere(suite, account, forged).values()) == {200}
+
+    assert ring.keys("remove", stolen, "--refuse-its-tokens") == {"removed": stolen}
+    until(
+        lambda: set(everywhere(suite, account, forged).values()) == {401}, seconds=20, every=0.25,
+        saying="every process refuses what the stolen key signed",
+    )  # fmt: skip
+    assert set(everywhere(suite, account, new["access_token"]).values()) == {401}
+    assert set(everywhere(suite, account, mine["access_token"]).values()) == {200}
+    # Their owners have lost nothing but the access token.
+    assert account.refresh(new["refresh_token"]).status_code == 200
+    assert stolen not in {key["kid"] for key in ring.keys("list")}
+    assert stolen not in suite.authms("keys").stdout and header["kid"] in suite.authms("keys").stdout

@@ -1,6 +1,5 @@
 import Crypto
 package import Foundation
-import SystemPackage
 
 extension KeyRing {
     /// The file in a ring's directory that lists its keys.
@@ -29,15 +28,24 @@ extension KeyRing {
     ///
     /// - Throws: `KeyRingError` naming the file and what is wrong with it.
     package static func load(directory: String) throws(KeyRingError) -> KeyRing {
+        try ring(of: try entries(in: directory), in: directory)
+    }
+
+    /// The lines of a directory's `ring.json`.
+    static func entries(in directory: String) throws(KeyRingError) -> [Entry] {
         let index = "\(directory)/\(indexName)"
-        let entries: [Entry]
         do {
-            entries = try JSONDecoder().decode([Entry].self, from: try contents(of: index))
+            return try JSONDecoder().decode([Entry].self, from: try contents(of: index))
         } catch let error as KeyRingError {
             throw error
         } catch {
             throw .invalid(file: index, reason: "it is not a JSON array of {kid, use, alg, state, file, created_at}")
         }
+    }
+
+    /// The ring that an index of these lines makes, with the key files that they name.
+    static func ring(of entries: [Entry], in directory: String) throws(KeyRingError) -> KeyRing {
+        let index = "\(directory)/\(indexName)"
         var keys: [RingKey] = []
         for entry in entries {
             guard RingKey.isWellFormed(kid: entry.file), !entry.file.hasPrefix(".") else {
@@ -51,6 +59,38 @@ extension KeyRing {
                     material: try material(of: entry, file: "\(directory)/\(entry.file)")))
         }
         return try KeyRing(keys: keys, source: index)
+    }
+
+    /// What `ring.json` says for these lines.
+    static func indexText(_ entries: [Entry], in directory: String) throws(KeyRingError) -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        guard let text = try? encoder.encode(entries) else {
+            throw .unreadable(file: "\(directory)/\(indexName)", reason: "it cannot be encoded")
+        }
+        return text
+    }
+
+    /// A new key: ES256 for access tokens, HS256 for refresh tokens.
+    ///
+    /// - Parameter file: its file's name; of its own where none is given.
+    /// - Returns: its line, and what its file says.
+    static func newKey(
+        _ use: KeyUse, state: KeyState, file: String? = nil, now: Date
+    ) -> (entry: Entry, text: Data) {
+        let name = identifier()
+        switch use {
+        case .access:
+            let entry = Entry(
+                kid: "es-\(name)", use: use, alg: .es256, state: state, file: file ?? "access-\(name).pem",
+                createdAt: now.wholeSeconds)
+            return (entry, Data(P256.Signing.PrivateKey().pemRepresentation.utf8))
+        case .refresh:
+            let entry = Entry(
+                kid: "rt-\(name)", use: use, alg: .hs256, state: state, file: file ?? "refresh-\(name).key",
+                createdAt: now.wholeSeconds)
+            return (entry, SymmetricKey(size: .bits256).withUnsafeBytes { Data($0) }.base64EncodedData())
+        }
     }
 
     /// Makes a ring of one ES256 access key and one HS256 refresh key in `directory`, which is created (mode 0700) if it
@@ -70,34 +110,15 @@ extension KeyRing {
         } catch {
             throw .unreadable(file: directory, reason: "it cannot be created")
         }
-        let signing = P256.Signing.PrivateKey()
-        let refresh = SymmetricKey(size: .bits256).withUnsafeBytes { Data($0) }
-        let created = now.wholeSeconds
-        let entries = [
-            Entry(
-                kid: "es-\(identifier())", use: .access, alg: .es256, state: .active, file: "access-1.pem",
-                createdAt: created),
-            Entry(
-                kid: "rt-\(identifier())", use: .refresh, alg: .hs256, state: .active, file: "refresh-1.key",
-                createdAt: created),
+        let keys = [
+            newKey(.access, state: .active, file: "access-1.pem", now: now),
+            newKey(.refresh, state: .active, file: "refresh-1.key", now: now),
         ]
-        try write(Data(signing.pemRepresentation.utf8), to: "\(directory)/\(entries[0].file)", mode: 0o600)
-        try write(refresh.base64EncodedData(), to: "\(directory)/\(entries[1].file)", mode: 0o600)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        guard let text = try? encoder.encode(entries) else {
-            throw .unreadable(file: index, reason: "it cannot be encoded")
-        }
-        let ring = try KeyRing(
-            keys: [
-                RingKey(
-                    kid: entries[0].kid, use: .access, state: .active, createdAt: now, material: .es256(signing)),
-                RingKey(
-                    kid: entries[1].kid, use: .refresh, state: .active, createdAt: now,
-                    material: .hs256(SymmetricKey(data: refresh))),
-            ], source: index)
+        for key in keys { try write(key.text, to: "\(directory)/\(key.entry.file)", mode: 0o600) }
+        let entries = keys.map(\.entry)
+        let ring = try ring(of: entries, in: directory)
         try write(ring.jwks(at: now), to: "\(directory)/\(publicName)", mode: 0o644)
-        try write(text, to: index, mode: 0o600)
+        try write(try indexText(entries, in: directory), to: index, mode: 0o600)
         return ring
     }
 
@@ -123,31 +144,5 @@ extension KeyRing {
         var generator = SystemRandomNumberGenerator()
         let text = String(generator.next() as UInt64, radix: 16)
         return String(repeating: "0", count: 16 - text.count) + text
-    }
-
-    private static func contents(of path: String) throws(KeyRingError) -> Data {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw .unreadable(file: path, reason: "there is no such file, or it may not be read")
-        }
-        return data
-    }
-
-    /// Writes beside and renames, so that a full disk or a crash leaves no half file; the mode is set at creation.
-    private static func write(_ data: Data, to path: String, mode: CModeT) throws(KeyRingError) {
-        let temporary = path + ".new"
-        do {
-            if FileManager.default.fileExists(atPath: temporary) {
-                try FileManager.default.removeItem(atPath: temporary)
-            }
-            let file = try FileDescriptor.open(
-                FilePath(temporary), .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
-                permissions: FilePermissions(rawValue: CModeT(mode)))
-            try file.closeAfter { _ = try file.writeAll(data) }
-            guard rename(temporary, path) == 0 else { throw Errno(rawValue: errno) }
-        } catch let error as Errno {
-            throw .unreadable(file: path, reason: error.description)
-        } catch {
-            throw .unreadable(file: path, reason: "it cannot be written")
-        }
     }
 }

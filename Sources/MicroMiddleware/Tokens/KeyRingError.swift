@@ -10,6 +10,8 @@ package enum KeyRingError: Error, Equatable, CustomStringConvertible {
     case noActiveKey(KeyUse)
     /// A key did not verify what it signed.
     case selfTestFailed(kid: String)
+    /// A change of the ring would take tokens away, or is not possible in the state that its keys are in.
+    case refusedChange(reason: String)
 
     package var description: String {
         switch self {
@@ -18,6 +20,7 @@ package enum KeyRingError: Error, Equatable, CustomStringConvertible {
         case .refusedSecret(let variable, let reason): "\(variable) is refused: \(reason)"
         case .noActiveKey(let use): "key ring: no active key for \(use.rawValue) tokens that this process may sign with"
         case .selfTestFailed(let kid): "key ring: key \(kid) does not verify what it signs"
+        case .refusedChange(let reason): reason
         }
     }
 }
