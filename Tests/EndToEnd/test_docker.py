@@ -69,6 +69,23 @@ def test_only_the_services_that_sign_can_read_private_keys(repository):
     assert whole_ring == {"identity", "session"}
 
 
+def test_no_service_has_a_file_of_the_ring_mounted_by_itself(prepared):
+    """A replacement by rename never gets to such a mount: the container keeps the file that it began with."""
+    mounts = {
+        name: [volume.split(":")[:2] for volume in options.get("volumes", []) if volume.startswith("./secrets/keys")]
+        for name, options in compose_file()["services"].items()
+    }
+    assert {name for name, found in mounts.items() if found} == {*SERVICES, "gateway"}
+    for name, [(source, target)] in ((name, found) for name, found in mounts.items() if found):
+        place = prepared.parent / source
+        assert place.is_dir() and target == "/run/keys", f"{name} mounts {source}"
+        # Also by way of the link, which leads to the same place inside.
+        assert (place / "jwks.json").read_text() == "keys\n"
+    assert compose_file()["x-environment"]["KEYS_JWKS_FILE"] == "/run/keys/jwks.json"
+    assert os.readlink(prepared / "keys/jwks.json") == "public/jwks.json"
+    assert {path.name for path in (prepared / "keys/public").iterdir()} == {"jwks.json"}
+
+
 def test_an_older_cluster_is_given_its_role_by_hand(repository, tmp_path):
     """In `docker compose exec` nothing sets what the image's entrypoint does."""
     psql, said = tmp_path / "psql", tmp_path / "said"
