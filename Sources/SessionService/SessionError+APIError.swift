@@ -9,7 +9,7 @@ extension SessionError: APIErrorConvertible {
         case .sessionRevoked: APIError(.tokenRevoked)
         case .sessionUnknown: APIError(.notFound, "There is no such session.")
         case .nothingToEnd: APIError(.tokenInvalid, "A refresh token or an access token is needed.")
-        case .stalled: APIError(.dependencyUnavailable, isNotActedOn: true)
+        case .stalled, .tooLittleTime: APIError(.dependencyUnavailable, isNotActedOn: true)
         case .undecided: APIError(.dependencyUnavailable)
         case .sessionTaken: APIError(.conflict)
         case .limitReached: APIError(.sessionLimitReached)

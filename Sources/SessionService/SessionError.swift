@@ -15,6 +15,9 @@ package enum SessionError: Error, Sendable, Equatable {
     case limitReached
     /// The request may have waited while this process was stopped: so it is not acted on, and another may be asked.
     case stalled
+    /// So little of the request's time is left that the database could not be asked in earnest: so it is not acted on, and
+    /// another may be asked.
+    case tooLittleTime
     /// This process may not have been told yet of what it left without an answer: so it does not judge the token.
     case undecided
 }

@@ -10,11 +10,13 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     private var sessions: [UUID: Session] = [:]
     private var stored: [(revocation: Revocation, tenantID: UUID)] = []
     private var trusted: [TrustedDevice] = []
-    private var losesAnswers = false
+    private var lostAnswer: PostgresError?
     private var seen: [UUID: Set<SeenDevice>] = [:]
 
-    /// From now on a refresh takes effect, and then the connection is gone.
-    func loseAnswers(_ loses: Bool) { losesAnswers = loses }
+    /// From now on a refresh takes effect, and then its answer is lost in this way: the connection is gone, unless said.
+    func loseAnswers(_ loses: Bool, to failure: PostgresError.Kind = .connectionLost(outcomeUnknown: true)) {
+        lostAnswer = loses ? PostgresError(failure) : nil
+    }
 
     func insert(
         _ session: Session, limit: SessionLimit?, isKnownDevice: Bool, actor: SessionActor, deadline: Deadline
@@ -46,8 +48,10 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     func refresh(
         _ token: RefreshClaim, lifetime: SessionLifetime, now: Date, actor: SessionActor, deadline: Deadline
     ) throws -> RefreshResult {
+        // As the pool does: without time left nobody is asked.
+        guard !deadline.hasPassed else { throw PostgresError(.deadlineExceeded) }
         let result = exchange(token, lifetime: lifetime, now: now, actor: actor, deadline: deadline)
-        if losesAnswers { throw PostgresError(.connectionLost(outcomeUnknown: true)) }
+        if let lostAnswer { throw lostAnswer }
         return result
     }
 

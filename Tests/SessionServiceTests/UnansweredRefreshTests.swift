@@ -1,7 +1,9 @@
+import ConnectionKit
 import Contracts
 import Foundation
 import Logging
 import MicroMiddleware
+import Postgres
 import SessionService
 import Synchronization
 import Testing
@@ -60,11 +62,13 @@ struct UnansweredRefreshTests {
         try await refresh.refresh(text, actor: Example.actor, deadline: Example.deadline)
     }
 
-    @Test("is no theft when its owner comes again with the same token, however long the outage was")
-    func lost() async throws {
+    @Test(
+        "is no theft when its owner comes again with the same token, however long the outage was",
+        arguments: [PostgresError.Kind.connectionLost(outcomeUnknown: true), .deadlineExceeded])
+    func lost(failure: PostgresError.Kind) async throws {
         let session = try await opened(in: repository)
         let text = try first(of: session)
-        await repository.loseAnswers(true)
+        await repository.loseAnswers(true, to: failure)
         #expect(try await exchange(text).degraded)
         await repository.loseAnswers(false)
         clock.advance(120)
@@ -95,6 +99,23 @@ struct UnansweredRefreshTests {
         await #expect(throws: SessionError.refreshTokenReused) {
             _ = try await other.refresh(text, actor: Example.actor, deadline: Example.deadline)
         }
+    }
+
+    @Test(
+        "A database that there was no time to ask is not one that is away: nothing is given and nothing noted",
+        arguments: [Duration.zero, .milliseconds(200)])
+    func tooLate(left: Duration) async throws {
+        let session = try await opened(in: repository)
+        let text = try first(of: session)
+        #expect(try await !exchange(text).degraded)
+        clock.advance(120)
+        // Used up, and sent so that the deadline comes first.
+        await #expect(throws: SessionError.tooLittleTime) {
+            _ = try await refresh.refresh(text, actor: Example.actor, deadline: .after(left))
+        }
+        // The gateway may ask identity, which asks this service again and gives it time.
+        #expect(SessionError.tooLittleTime.apiError.isNotActedOn)
+        await #expect(throws: SessionError.refreshTokenReused) { _ = try await exchange(text) }
     }
 
     @Test("What is kept of them is bounded")
