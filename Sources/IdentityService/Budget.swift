@@ -10,6 +10,8 @@ enum Budget {
     static let mfa = Duration.milliseconds(1_000)
     /// A statement whose answer is welcome but not needed.
     static let glance = Duration.milliseconds(300)
+    /// All that a refresh without session needs: asking session, a look at the account, and noting it.
+    static let refresh = session + glance * 2
     /// Waiting for and running one password hash.
     static let hash = Duration.seconds(3)
 }

@@ -31,7 +31,7 @@ extension IdentityError: APIErrorConvertible {
         case .homeTenantNeeded: APIError(.homeTenantRequired)
         case .refreshTokenInvalid: APIError(.refreshTokenInvalid)
         case .refreshTokenRevoked: APIError(.tokenRevoked)
-        case .onlySessionKnows: APIError(.dependencyUnavailable)
+        case .onlySessionKnows, .tooLittleTime: APIError(.dependencyUnavailable)
         case .challengeInvalid: APIError(.mfaChallengeInvalid)
         case .changedMeanwhile: APIError(.conflict)
         }

@@ -47,6 +47,8 @@ package enum IdentityError: Error, Sendable, Equatable {
     case refreshTokenRevoked
     /// A refresh that only the session service can decide, and it cannot be reached.
     case onlySessionKnows
+    /// A refresh with so little of its time left that neither the session service nor the database could be asked in earnest.
+    case tooLittleTime
     /// A challenge token that is forged, over, used, or for something else.
     case challengeInvalid
 }

@@ -1,3 +1,4 @@
+import ConnectionKit
 import Contracts
 import Crypto
 import Foundation
@@ -70,6 +71,18 @@ struct RefreshFallbackTests {
         let fallbacks = try codec.decode(try #require(again.refreshToken)).grant?.fallbacks
         #expect(fallbacks?.edition == 1)
         #expect(fallbacks?.cover(Date() - 605) == true && fallbacks?.cover(Date() - 300) == false)
+    }
+
+    @Test("With too little time left to ask anybody nothing is given, and nothing noted")
+    func tooLate() async throws {
+        let away = fallback(FakeRefreshing(failure: .deadlineExceeded(target: "session")))
+        let text = try text()
+        for left in [Duration.zero, .milliseconds(900)] {
+            let origin = RequestOrigin(ip: nil, userAgent: nil, scope: RequestScope(deadline: .after(left)))
+            await #expect(throws: IdentityError.tooLittleTime) { try await away.refresh(text, origin: origin) }
+        }
+        #expect(await repository.events.allSatisfy { $0.type != .refreshDegraded })
+        #expect(await repository.unansweredRefreshes(limit: 10, deadline: makeOrigin().scope.deadline).isEmpty)
     }
 
     @Test("Rubbish is refused before anybody is asked")

@@ -1,3 +1,4 @@
+import ConnectionKit
 package import Contracts
 package import Foundation
 package import Logging
@@ -33,7 +34,8 @@ package struct RefreshFallback: Sendable {
     }
 
     /// - Throws: ``IdentityError/refreshTokenInvalid``, ``IdentityError/refreshTokenRevoked``,
-    ///   ``IdentityError/accountDisabled``, ``IdentityError/onlySessionKnows``; what the session service refused with.
+    ///   ``IdentityError/accountDisabled``, ``IdentityError/onlySessionKnows``, ``IdentityError/tooLittleTime``; what
+    ///   the session service refused with.
     package func refresh(_ text: String, origin: RequestOrigin) async throws -> SignInAnswer {
         let token: RefreshToken
         do {
@@ -42,6 +44,9 @@ package struct RefreshFallback: Sendable {
             // Nothing can be done on its word here; but a replica of session may be of the version that wrote it.
             return try await sessions.refresh(text, scope: origin.scope)
         }
+        // How much is left is up to whoever sends the request slowly. That session does not answer in less than its time says
+        // nothing about it, and the account has to be looked at after that.
+        guard origin.scope.deadline.remaining >= Budget.refresh else { throw IdentityError.tooLittleTime }
         do {
             return try await sessions.refresh(text, scope: origin.scope)
         } catch let error as ServiceCallError where error.isWithoutAnswer {
