@@ -104,12 +104,13 @@ extension ClientHandler {
             write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
             context?.flush()
         }
+        if exchange.fallback != nil, exchange.hasBody { return beginGathering(route) }
         loop.group(route.upstream).recordRequest()
         acquire(fresh: false)
     }
 
     /// Gives the request to a replica of the service: to one that has not been asked yet.
-    private func acquire(fresh: Bool) {
+    func acquire(fresh: Bool) {
         guard let route = exchange.route else { return }
         let group = loop.group(route.upstream)
         guard let replica = group.choose(except: exchange.tried) else { return giveUp(group.refusal) }
@@ -180,17 +181,17 @@ extension ClientHandler {
         return true
     }
 
-    /// Tells the service how much is left of the time that the request has had since it came.
-    private func hurry(until limit: Int) {
+    /// Tells the service how much is left of the request's time.
+    func hurry(until limit: Int) {
         // With a fallback to come, what was said at first still holds.
         let left = millisecondsLeft(of: limit)
         guard exchange.fallback == nil, left > 0 else { return }
-        deadline = exchange.started + .milliseconds(Int64(limit))
+        deadline = exchange.countsFrom + .milliseconds(Int64(limit))
         exchange.forwardHead?.headers.replaceOrAdd(name: Self.deadlineField, value: String(left * 49 / 50))
     }
 
     private func millisecondsLeft(of limit: Int) -> Int {
-        Int((exchange.started + .milliseconds(Int64(limit)) - .now()).nanoseconds / 1_000_000)
+        Int((exchange.countsFrom + .milliseconds(Int64(limit)) - .now()).nanoseconds / 1_000_000)
     }
 
     /// Whether the exchange that `ticket` names still waits for a connection.

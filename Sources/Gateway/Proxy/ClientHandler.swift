@@ -19,6 +19,8 @@ final class ClientHandler: ChannelDuplexHandler {
     enum Phase {
         /// Between requests.
         case idle
+        /// The body is being read; nothing goes to a service before it is complete.
+        case gathering
         /// A connection to the service is being made.
         case connecting
         /// A service has the request.
@@ -134,7 +136,8 @@ final class ClientHandler: ChannelDuplexHandler {
         switch phase {
         case .connecting: return exchange.pendingBodyBytes < Self.maximumPendingBodyBytes
         case .forwarding: return exchange.requestIsComplete || (upstream?.isWritable ?? true)
-        case .idle, .discarding, .closed: return true
+        // What is gathered is bounded, and its end has to be read.
+        case .idle, .gathering, .discarding, .closed: return true
         }
     }
 
@@ -182,11 +185,11 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     private func receive(body: ByteBuffer) {
-        guard phase == .connecting || phase == .forwarding else { return }
+        guard phase == .gathering || phase == .connecting || phase == .forwarding else { return }
         exchange.receivedBodyBytes += body.readableBytes
         if exchange.receivedBodyBytes > exchange.route?.maximumBodyBytes ?? 0 { return refuse(.bodyTooLarge) }
         if case .none = exchange.framing { return refuse(.badRequest) }
-        if exchange.fallback != nil { exchange.keptBody.append(body) }
+        if phase == .gathering { return gather(body) }
         if let upstream, phase == .forwarding {
             upstream.write(.body(.byteBuffer(body)))
         } else {
@@ -202,6 +205,7 @@ final class ClientHandler: ChannelDuplexHandler {
             if exchange.hasBody { exchange.sent = .now() }
             upstream?.write(.end(nil))
             upstream?.flush()
+        case .gathering: sendGathered()
         case .discarding: completeExchange()
         case .idle, .connecting, .closed: break
         }
@@ -216,7 +220,7 @@ final class ClientHandler: ChannelDuplexHandler {
         }
         switch phase {
         case .idle, .discarding, .closed: abort()
-        case .connecting, .forwarding:
+        case .gathering, .connecting, .forwarding:
             if exchange.responseHasBegun { return abort() }
             // A request that is still arriving is the client's delay, not the service's (RFC 9110 §15.5.9).
             guard exchange.requestIsComplete else {
@@ -236,6 +240,6 @@ final class ClientHandler: ChannelDuplexHandler {
         guard phase == .forwarding || phase == .connecting, !exchange.responseHasBegun, exchange.requestIsComplete,
             let replica, replica.isSilent
         else { return false }
-        return now - exchange.started > shared.configuration.silenceTimeout
+        return now - exchange.countsFrom > shared.configuration.silenceTimeout
     }
 }

@@ -13,6 +13,8 @@ struct Exchange {
     /// Tells this exchange from the ones before it on the same connection.
     var ticket: UInt64
     var started: NIODeadline
+    /// From when on its time counts: from its start, or where it was gathered first, from when it was complete.
+    var countsFrom: NIODeadline
     /// When the whole of the request had gone to the service.
     var sent: NIODeadline
     var requestID = ""
@@ -40,9 +42,9 @@ struct Exchange {
     var tried: UInt64 = 0
     /// Who else may answer; nil once asked, or when the request cannot be sent twice.
     var fallback: Route.Fallback?
-    /// The body as it was sent, for the fallback.
+    /// The body as it was gathered, for the fallback.
     var keptBody: [ByteBuffer] = []
-    /// Body parts that arrived before the connection to the service did.
+    /// What has arrived of the body and has not gone to a service.
     var pendingBody: [ByteBuffer] = []
     var pendingBodyBytes = 0
     var receivedBodyBytes = 0
@@ -76,6 +78,7 @@ struct Exchange {
     init(ticket: UInt64, started: NIODeadline) {
         self.ticket = ticket
         self.started = started
+        countsFrom = started
         sent = started
     }
 }
