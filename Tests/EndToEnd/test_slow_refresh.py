@@ -1,11 +1,14 @@
-"""A refresh whose body comes late: how a client sends it decides nothing about what it gets."""
+"""A refresh whose body comes late, or in chunks: how a client sends it decides nothing about what it gets."""
 
 import json
 import socket
 import time
 import urllib.parse
 
+import httpx
 import pytest
+
+from waiting import until
 
 pytestmark = pytest.mark.alone
 PATH = "/identity/api/v1/auth/refresh"
@@ -28,6 +31,12 @@ def refresh_slowly(suite, token, pause):
     return int(head.split()[1]), json.loads(content)
 
 
+def in_chunks(suite, token):
+    body = json.dumps({"refresh_token": token}).encode()
+    headers = {"Content-Type": "application/json"}
+    return httpx.post(f"{suite.gateway}{PATH}", content=iter([body[:9], body[9:]]), headers=headers, timeout=15)
+
+
 # Around the time that session is given, which a body that came just before its end once left it without.
 @pytest.mark.parametrize("pause", [0.99, 1.02, 1.04, 1.3, 2.5])
 def test_a_slow_client_gets_what_a_quick_one_gets(pause, suite, account):
@@ -43,3 +52,18 @@ def test_a_used_token_is_found_out_however_slowly_it_is_sent(suite, account):
     status, answer = refresh_slowly(suite, token, 1.02)
     assert status == 401, answer
     assert account.refresh(successor).status_code == 401, "the family has ended"
+
+
+def test_a_refresh_in_chunks_goes_on_without_session(suite, account):
+    token = account.login()["refresh_token"]
+    suite.authms("stop", "session")
+    try:
+        answer = in_chunks(suite, token)
+        assert answer.status_code == 200, answer.text
+        data = answer.json()["data"]
+        assert data["expires_in"] == 300
+    finally:
+        suite.authms("start", "session")
+    until(suite.is_ready, seconds=30, every=0.2, saying="the suite is healthy again")
+    answer = in_chunks(suite, data["refresh_token"])
+    assert answer.status_code == 200, answer.text

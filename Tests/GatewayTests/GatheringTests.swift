@@ -47,7 +47,7 @@ struct GatheringTests {
 
     @Test(
         "The first service hears of it when it is complete, and has all of its time then",
-        arguments: ["Content-Length: 7"])
+        arguments: ["Content-Length: 7", "Transfer-Encoding: chunked"])
     func slow(framing: String) async throws {
         try await Self.run { gateway in
             let client = try await RawClient.connect(port: gateway.port)
@@ -77,6 +77,39 @@ struct GatheringTests {
             #expect(ContinuousClock.now - start >= .milliseconds(240))
             #expect(answer.contains("POST /api/v1/second") && answer.contains("body-bytes: 7"))
             #expect((7_000...9_555).contains(Self.millisecondsGiven(in: answer)))
+            await client.close()
+        }
+    }
+
+    @Test("A body that does not say how large it is has a second service while it is small enough to keep")
+    func chunked() async throws {
+        try await Self.run { gateway in
+            let head = Self.head("hangup", "Transfer-Encoding: chunked")
+            let large = try await gateway.exchange(head + Self.chunks(bytes: 65_537) + Self.lastChunk)
+            #expect(large.contains("503003"))
+            for bytes in [7, 65_536] {
+                let answer = try await gateway.exchange(head + Self.chunks(bytes: bytes) + Self.lastChunk)
+                #expect(answer.contains("POST /api/v1/second") && answer.contains("body-bytes: \(bytes)"))
+            }
+        }
+    }
+
+    @Test("Past that it goes to the first service as it comes, with the time of any other request")
+    func large() async throws {
+        try await Self.run { gateway in
+            let client = try await RawClient.connect(port: gateway.port)
+            try await client.send(Self.head("x", "Transfer-Encoding: chunked") + Self.chunks(bytes: 100_000))
+            let deadline = ContinuousClock.now + .seconds(2)
+            while gateway.upstream.seen.bodyBytes < 100_000, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            #expect(gateway.upstream.seen.bodyBytes == 100_000)
+            // Longer than the first service would be waited for.
+            try await Task.sleep(for: .milliseconds(400))
+            try await client.send(Self.lastChunk)
+            let answer = try await client.receive()
+            #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("body-bytes: 100000"))
+            #expect((7_000...9_800).contains(Self.millisecondsGiven(in: answer)))
             await client.close()
         }
     }

@@ -73,6 +73,34 @@ struct TLSTests {
         }
     }
 
+    @Test("A refresh over HTTP/2 that does not say how large it is goes to identity when nobody listens for session")
+    func withoutLength() async throws {
+        let certificate = try await TestCertificate.make()
+        let files = try certificate.install(in: try TestDirectory.make("gateway"), owner: nil)
+        try await GatewayFixture.run { configuration in
+            configuration.certificate = (files.certificate, files.key)
+            configuration.upstreams[1].replicas[0].port = 1
+        } _: { gateway in
+            let client = Self.client(trusting: certificate.authorityPath, .automatic)
+            do {
+                var request = HTTPClientRequest(url: "https://localhost:\(gateway.port)/identity/api/v1/auth/refresh")
+                request.method = .POST
+                let parts = AsyncStream<ByteBuffer> { stream in
+                    for _ in 0..<3 { stream.yield(ByteBuffer(repeating: 1, count: 100)) }
+                    stream.finish()
+                }
+                request.body = .stream(parts, length: .unknown)
+                let response = try await client.execute(request, timeout: .seconds(5))
+                #expect(response.status == .ok && response.version == .http2)
+                let body = String(buffer: try await response.body.collect(upTo: 65_536))
+                #expect(body.contains("POST /api/v1/auth/refresh") && body.contains("body-bytes: 300"))
+            } catch {
+                Issue.record(error)
+            }
+            try await client.shutdown()
+        }
+    }
+
     @Test("A renewed certificate serves new connections; one that cannot be used leaves the one before in force")
     func renewal() async throws {
         let first = try await TestCertificate.make()

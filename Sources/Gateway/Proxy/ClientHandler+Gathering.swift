@@ -19,14 +19,22 @@ extension ClientHandler {
         } else {
             exchange.pendingBody[0].writeImmutableBuffer(body)
         }
+        guard exchange.receivedBodyBytes > Exchange.maximumKeptBodyBytes else { return }
+        // Too much to be kept: from here on it is a request like any other, for one service.
+        exchange.fallback = nil
+        sendGathered()
     }
 
-    /// Sends what was gathered: all of it is here, and its time begins now.
+    /// Sends what was gathered. Where all of it is here, its time begins now.
     func sendGathered() {
-        guard let route = exchange.route, let fallback = exchange.fallback else { return }
-        exchange.countsFrom = .now()
-        deadline = exchange.countsFrom + .milliseconds(Int64(fallback.afterMilliseconds))
-        exchange.keptBody = exchange.pendingBody
+        guard let route = exchange.route else { return }
+        if let fallback = exchange.fallback {
+            exchange.countsFrom = .now()
+            deadline = exchange.countsFrom + .milliseconds(Int64(fallback.afterMilliseconds))
+            exchange.keptBody = exchange.pendingBody
+        } else {
+            hurry(until: route.deadlineMilliseconds)
+        }
         // What is written to a connection that is ready is flushed only for those who waited for it.
         phase = .connecting
         let group = loop.group(route.upstream)

@@ -66,12 +66,12 @@ struct Exchange {
     /// The largest body that is kept for a second service.
     static let maximumKeptBodyBytes = 65_536
 
-    /// Whether the request is small enough to be kept until a service has answered it.
+    /// Whether the request is small enough to be kept until a service has answered it. Of one that does not say how large it is
+    /// that is so until more has come.
     var canBeSentTwice: Bool {
         switch framing {
-        case .none: true
+        case .none, .chunked: true
         case .length(let length): length <= Self.maximumKeptBodyBytes
-        case .chunked: false
         }
     }
 
