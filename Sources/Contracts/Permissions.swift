@@ -51,7 +51,7 @@ package struct GrantedPermissions: Sendable, Hashable {
         permissions = granted
     }
 
-    /// Whether everything that the other may do is allowed here too: who manages whom.
+    /// Whether every permission of the suite's that the other has is here too. Who manages whom is ``Authority``'s to say.
     package func covers(_ other: GrantedPermissions) -> Bool {
         other.permissions.isSubset(of: permissions)
     }

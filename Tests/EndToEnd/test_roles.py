@@ -145,6 +145,35 @@ def test_nobody_rises_by_managing_others(administrator):
     assert owner.login() and claims(owner)["roles"] == ["member", "owner"]
 
 
+def test_nobody_gives_out_or_takes_over_an_application_s_permission_that_they_do_not_hold(administrator):
+    tenant, owner = make_tenant(administrator)
+    role = make_role(owner, "payments:*")
+    ann, carl = Person(owner.http, tenant["id"]), Person(owner.http, tenant["id"])
+    assert owner.put(f"/admin/users/{carl.id}/roles/{role}").status_code == 200
+    assert owner.put(f"/admin/users/{ann.id}/roles/admin").status_code == 200
+    until(lambda: (ann.refresh(), "admin" in claims(ann)["roles"])[1], saying="ann is an administrator")
+    for method, path, body, service in [
+        ("POST", "/admin/users", {"email": "mine@example.org", "roles": [role]}, "identity"),
+        ("POST", "/admin/invitations", {"roles": [role]}, "identity"),
+        ("POST", f"/admin/users/{carl.id}/password-resets", None, "identity"),
+        ("PUT", f"/admin/users/{carl.id}", {"email": "mine@example.org"}, "identity"),
+        ("DELETE", f"/admin/users/{carl.id}", None, "identity"),
+        ("POST", f"/admin/mfa/reset/{carl.id}", None, "mfa"),
+    ]:
+        answer = ann.call(method, path, service=service, **({"json": body} if body else {}))
+        assert answer.status_code == 403, (method, path, answer.text)
+        assert answer.json()["error"] == "permission_denied", answer.text
+    assert not allowed(ann, "payments:refund")
+    # Who holds it may give it, and manage who does.
+    assert owner.put(f"/admin/users/{ann.id}/roles/{role}").status_code == 200
+    until(lambda: (ann.refresh(), role in claims(ann)["roles"])[1], saying="ann holds it too")
+    made = ann.post("/admin/users", json={"username": "dora", "roles": [role]})
+    assert made.status_code == 201, made.text
+    # Allowed, and there is nothing.
+    assert ann.post(f"/admin/mfa/reset/{carl.id}", service="mfa").status_code == 404
+    assert ann.post(f"/admin/users/{carl.id}/password-resets").status_code == 201
+
+
 def test_an_administrator_makes_changes_resets_and_deletes_accounts(http, administrator):
     tenant, owner = make_tenant(administrator)
     made = owner.post("/admin/users", json={"email": "bob@example.org", "name": "Bob", "roles": ["auditor"]})

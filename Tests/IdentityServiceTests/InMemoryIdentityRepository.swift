@@ -55,7 +55,9 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
                 membership: guest.status, roles: guest.roles, createdAt: home.createdAt)
         }
         let own = customRoles.filter { $0.tenantID == tenantID && account.user.roles.contains($0.name) }
-        account.user.permissions = PermissionText.ofSuite(Set(own.flatMap(\.permissions)).sorted())
+        let permissions = Set(own.flatMap(\.permissions)).sorted()
+        account.user.permissions = PermissionText.ofSuite(permissions)
+        account.user.applications = PermissionText.ofApplications(permissions)
         return complete(account)
     }
 

@@ -110,6 +110,6 @@ extension InMemoryIdentityRepository: RoleRepository {
         return RoleChange(
             userID: userID, before: before.0, after: after.0,
             permissionsBefore: permissions(before.0, before.1), permissionsAfter: permissions(after.0, after.1),
-            granted: GrantedPermissions(roles: differing, extra: permissions(differing, before.1)))
+            granted: Authority(roles: differing, extra: permissions(differing, before.1)))
     }
 }

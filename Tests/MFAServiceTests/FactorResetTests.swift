@@ -37,6 +37,35 @@ struct FactorResetTests {
         try await reset(by: claims(["owner"]))
     }
 
+    @Test("Nobody gives it to who may do more in the tenant's applications, which tokens do not say")
+    func applications() async throws {
+        try await enable()
+        await identity.give(["member", "payer"], applications: ["payments:refund@7"], to: ann)
+        let admin = claims(["admin", "teller"])
+        await identity.give(admin.roles, applications: ["payments:read"], to: admin.subject)
+        let error = await #expect(throws: APIError.self) { try await reset(by: admin) }
+        #expect(error?.code == .permissionDenied)
+        #expect(await identity.states[ann]?.methods == [.totp])
+        await identity.give(admin.roles, applications: ["payments:*"], to: admin.subject)
+        try await reset(by: admin)
+        #expect(await identity.states[ann]?.methods == [])
+        // An owner holds them all, and identity is not asked.
+        clock.advance(60)
+        try await enable()
+        try await reset(by: claims(["owner"]))
+    }
+
+    @Test("An identity that says nothing of applications is taken at its word")
+    func identityOfBefore() async throws {
+        let said = try JSONDecoder().decode(
+            UserAuthority.self, from: Data(#"{"roles":["payer"],"permissions":["users:read"]}"#.utf8))
+        #expect(said.applications == nil && said.authority.granted.contains(.usersRead))
+        try await enable()
+        await identity.give(["member", "payer"], to: ann)
+        try await reset(by: claims(["admin"]))
+        #expect(await identity.states[ann]?.methods == [])
+    }
+
     @Test("Nobody gives it to themselves")
     func oneself() async throws {
         try await enable()

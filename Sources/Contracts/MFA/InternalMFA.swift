@@ -160,15 +160,18 @@ package struct MFAEnrolment: Codable, Sendable, Hashable {
 /// who asks whether somebody may act on them.
 package struct UserAuthority: Codable, Sendable, Hashable {
     package var roles: [String]
-    /// What the tenant's own roles among `roles` grant.
+    /// What the tenant's own roles among `roles` grant of the suite's permissions.
     package var permissions: [String]
+    /// What they grant of the permissions of the tenant's applications; `nil` from a version that does not say.
+    package var applications: [String]?
 
-    package init(roles: [String], permissions: [String]) {
+    package init(roles: [String], permissions: [String], applications: [String]? = nil) {
         self.roles = roles
         self.permissions = permissions
+        self.applications = applications
     }
 
-    package var granted: GrantedPermissions { GrantedPermissions(roles: roles, extra: permissions) }
+    package var authority: Authority { Authority(roles: roles, extra: permissions + (applications ?? [])) }
 }
 
 /// `POST /api/v1/internal/passkey-challenges` of the mfa service: somebody is about to sign in by passkey alone. It is

@@ -21,6 +21,8 @@ package struct User: Sendable, Hashable, Identifiable {
     package var roles: [String]
     /// What the tenant's own roles among `roles` grant of the suite's permissions.
     package var permissions: [String]
+    /// What they grant of the permissions of the tenant's applications.
+    package var applications: [String]
     package var emailVerifiedAt: Date?
     package var phoneVerifiedAt: Date?
     package var createdAt: Date
@@ -29,8 +31,8 @@ package struct User: Sendable, Hashable, Identifiable {
     package init(
         id: UUID, tenantID: UUID, homeTenantID: UUID? = nil, email: String? = nil, username: String? = nil,
         phone: String? = nil, name: String? = nil, status: Status = .active, membership: Membership.Status = .active,
-        roles: [String] = [BuiltInRole.member.rawValue], permissions: [String] = [], emailVerifiedAt: Date? = nil,
-        phoneVerifiedAt: Date? = nil, createdAt: Date, lastLoginAt: Date? = nil
+        roles: [String] = [BuiltInRole.member.rawValue], permissions: [String] = [], applications: [String] = [],
+        emailVerifiedAt: Date? = nil, phoneVerifiedAt: Date? = nil, createdAt: Date, lastLoginAt: Date? = nil
     ) {
         self.id = id
         self.tenantID = tenantID
@@ -43,6 +45,7 @@ package struct User: Sendable, Hashable, Identifiable {
         self.membership = membership
         self.roles = roles
         self.permissions = permissions
+        self.applications = applications
         self.emailVerifiedAt = emailVerifiedAt
         self.phoneVerifiedAt = phoneVerifiedAt
         self.createdAt = createdAt
@@ -59,7 +62,7 @@ package struct User: Sendable, Hashable, Identifiable {
     }
 
     /// What the user may do in the tenant.
-    package var granted: GrantedPermissions { GrantedPermissions(roles: roles, extra: permissions) }
+    package var authority: Authority { Authority(roles: roles, extra: permissions + applications) }
 
     package var isGuest: Bool { tenantID != homeTenantID }
 }

@@ -184,7 +184,8 @@ package struct UserAdministration: Sendable {
         _ id: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
     ) async throws -> User {
         let present = try await user(id, by: identity, origin: origin)
-        try identity.require(covering: present.granted)
+        let held = try await roles.authority(of: identity, deadline: origin.scope.deadline.forStatement)
+        try held.require(covering: present.authority)
         return present
     }
 

@@ -109,10 +109,10 @@ package struct UserCreation: Sendable {
 
     private func check(_ names: [String], by identity: AccessTokenClaims, origin: RequestOrigin) async throws {
         let custom = names.filter { BuiltInRole(rawValue: $0) == nil }
+        var own: [CustomRole] = []
         var extra: [String] = []
         if !custom.isEmpty {
-            let own = try await roles.roles(
-                tenantID: identity.tenantID, deadline: origin.scope.deadline.forStatement)
+            own = try await roles.roles(tenantID: identity.tenantID, deadline: origin.scope.deadline.forStatement)
             for name in custom {
                 guard let role = own.first(where: { $0.name == name }) else {
                     throw IdentityError.invalid("roles", "has no such role: \(name)")
@@ -120,6 +120,7 @@ package struct UserCreation: Sendable {
                 extra += role.permissions
             }
         }
-        try identity.require(covering: GrantedPermissions(roles: names, extra: extra))
+        // Without such roles there is no application's permission to hold.
+        try identity.authority(among: own).require(covering: Authority(roles: names, extra: extra))
     }
 }

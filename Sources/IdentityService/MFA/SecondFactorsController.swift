@@ -55,7 +55,10 @@ struct SecondFactorsController: Sendable {
             let user = context.parameters.get("user_id", as: UUID.self),
             let account = try await repository.account(user, tenantID: tenant, deadline: context.deadline.forStatement)
         else { throw IdentityError.userUnknown }
-        return Envelope(UserAuthority(roles: account.user.roles, permissions: account.user.permissions))
+        return Envelope(
+            UserAuthority(
+                roles: account.user.roles, permissions: account.user.permissions,
+                applications: account.user.applications))
     }
 
     @Sendable private func policy(

@@ -60,17 +60,14 @@ package enum PermissionText {
         return Set(texts).sorted()
     }
 
-    /// Whether these texts allow something, on one thing where it is named.
-    package static func allows(_ granted: Set<String>, _ permission: String, on resource: String?) -> Bool {
-        if granted.contains(permission) { return true }
-        if let resource, granted.contains("\(permission)@\(resource)") { return true }
-        guard let colon = permission.firstIndex(of: ":") else { return false }
-        return granted.contains("\(permission[..<colon]):*")
-    }
-
     /// Those of the suite's own among them: what tokens carry.
     package static func ofSuite(_ texts: [String]) -> [String] {
         texts.filter { Permission(rawValue: $0) != nil }
+    }
+
+    /// Those of the tenant's applications among them.
+    package static func ofApplications(_ texts: [String]) -> [String] {
+        texts.filter { Permission(rawValue: $0) == nil }
     }
 
     static func isFormed(_ text: String) -> Bool {

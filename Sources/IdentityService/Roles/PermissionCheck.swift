@@ -29,7 +29,8 @@ package struct PermissionCheck: Sendable {
         guard !own.isEmpty else { return false }
         let granted = try await cache.permissions(of: own, tenantID: identity.tenantID, deadline: deadline)
         // The suite's own are the token's to grant, in every service alike.
-        return Permission(rawValue: permission) == nil && PermissionText.allows(granted, permission, on: resource)
+        return Permission(rawValue: permission) == nil
+            && ApplicationPermissions(granted).allow(permission, on: resource)
     }
 
     /// Everything that the token's roles allow, sorted.

@@ -116,7 +116,7 @@ package struct PostgresRoleRepository: RoleRepository {
         return RoleChange(
             userID: userID, before: before, after: after, permissionsBefore: permissions(before),
             permissionsAfter: permissions(after),
-            granted: GrantedPermissions(roles: Array(differing), extra: permissions(differing)))
+            granted: Authority(roles: Array(differing), extra: permissions(differing)))
     }
 
     static let columns: SQL = "tenant_id, name, description, permissions, created_at, updated_at"

@@ -41,7 +41,8 @@ package struct RoleAdministration: Sendable {
         let name = try CustomRole.acceptName(name)
         let permissions = try PermissionText.accept(permissions)
         let description = try Self.accept(description: description)
-        try identity.require(covering: GrantedPermissions(roles: [], extra: permissions))
+        let held = try await roles.authority(of: identity, deadline: origin.scope.deadline.forStatement)
+        try held.require(covering: Authority(roles: [], extra: permissions))
         let time = now()
         let role = CustomRole(
             name: name, tenantID: identity.tenantID, description: description, permissions: permissions,
@@ -65,7 +66,8 @@ package struct RoleAdministration: Sendable {
         guard permissions != nil || description != nil else {
             throw IdentityError.invalid("permissions", "or description is needed")
         }
-        try identity.require(covering: GrantedPermissions(roles: [], extra: permissions ?? []))
+        let held = try await roles.authority(of: identity, deadline: origin.scope.deadline.forStatement)
+        try held.require(covering: Authority(roles: [], extra: permissions ?? []))
         var details: [String: String] = [:]
         details["permissions"] = permissions?.joined(separator: ",")
         let event = try origin.event(
@@ -73,7 +75,7 @@ package struct RoleAdministration: Sendable {
         let holders = Holders()
         let updated = try await roles.update(
             name, tenantID: identity.tenantID, description: description, permissions: permissions, event: event,
-            check: { try identity.require(covering: GrantedPermissions(roles: [], extra: $0.permissions)) },
+            check: { try held.require(covering: Authority(roles: [], extra: $0.permissions)) },
             holderEvent: { try Self.event(of: holders.noting($0), by: identity, origin: origin) },
             deadline: origin.scope.deadline.forStatement)
         cache.forget(identity.tenantID)
@@ -84,11 +86,12 @@ package struct RoleAdministration: Sendable {
     /// - Throws: ``IdentityError/roleUnknown``, ``IdentityError/beyondAuthority``
     package func delete(_ name: String, by identity: AccessTokenClaims, origin: RequestOrigin) async throws {
         try Self.refuseBuiltIn(name)
+        let held = try await roles.authority(of: identity, deadline: origin.scope.deadline.forStatement)
         let event = try origin.event(.roleDeleted, subject: name, tenantID: identity.tenantID, by: identity)
         let holders = Holders()
         try await roles.delete(
             name, tenantID: identity.tenantID, event: event,
-            check: { try identity.require(covering: GrantedPermissions(roles: [], extra: $0.permissions)) },
+            check: { try held.require(covering: Authority(roles: [], extra: $0.permissions)) },
             holderEvent: { try Self.event(of: holders.noting($0), by: identity, origin: origin) },
             deadline: origin.scope.deadline.forStatement)
         cache.forget(identity.tenantID)
@@ -101,11 +104,12 @@ package struct RoleAdministration: Sendable {
         to userID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin,
         _ change: @Sendable ([String]) -> [String]
     ) async throws -> RoleChange {
+        let held = try await roles.authority(of: identity, deadline: origin.scope.deadline.forStatement)
         func assign() async throws -> RoleChange {
             try await roles.assign(
                 to: userID, tenantID: identity.tenantID, change: change,
                 event: { made in
-                    try identity.require(covering: made.granted)
+                    try held.require(covering: made.granted)
                     return try Self.event(of: made, by: identity, origin: origin)
                 }, deadline: origin.scope.deadline.forStatement)
         }

@@ -11,11 +11,11 @@ package struct RoleChange: Sendable, Hashable {
     package var permissionsBefore: [String]
     package var permissionsAfter: [String]
     /// What the roles that differ grant together: what the caller must hold to bring this about.
-    package var granted: GrantedPermissions
+    package var granted: Authority
 
     package init(
         userID: UUID, before: [String], after: [String], permissionsBefore: [String], permissionsAfter: [String],
-        granted: GrantedPermissions
+        granted: Authority
     ) {
         self.userID = userID
         self.before = before

@@ -80,6 +80,7 @@ extension Tenant {
 
 extension User {
     init(row: PostgresRow) throws {
+        let permissions = try row.decode([String].self, "permissions")
         self.init(
             id: try row.decode(UUID.self, "id"), tenantID: try row.decode(UUID.self, "tenant_id"),
             homeTenantID: try row.decode(UUID.self, "home_tenant_id"), email: try row.decode(String?.self, "email"),
@@ -88,7 +89,8 @@ extension User {
             status: User.Status(rawValue: try row.decode(String.self, "status")) ?? .disabled,
             membership: Membership.Status(rawValue: try row.decode(String.self, "membership")) ?? .suspended,
             roles: try row.decode([String].self, "roles"),
-            permissions: PermissionText.ofSuite(try row.decode([String].self, "permissions")),
+            permissions: PermissionText.ofSuite(permissions),
+            applications: PermissionText.ofApplications(permissions),
             emailVerifiedAt: try row.decode(Date?.self, "email_verified_at"),
             phoneVerifiedAt: try row.decode(Date?.self, "phone_verified_at"),
             createdAt: try row.decode(Date.self, "created_at"),

@@ -51,7 +51,7 @@ package struct Invitations: Sendable {
             throw IdentityError.invalid("roles", "has no such role: \(name)")
         }
         let extra = own.filter { names.contains($0.name) }.flatMap(\.permissions)
-        try identity.require(covering: GrantedPermissions(roles: names, extra: extra))
+        try identity.authority(among: own).require(covering: Authority(roles: names, extra: extra))
         let (id, time) = (UUID.v7(), now())
         let letter = email.map { Invitation.Letter(address: $0.text, salt: OneTimeCodes.salt()) }
         let code = letter.map { codes.code(id: id, salt: $0.salt) } ?? InvitationCode()
