@@ -27,6 +27,10 @@ extension IdentityError: APIErrorConvertible {
         case .tenantNotFound: APIError(.notFound, "There is no such tenant.")
         case .beyondAuthority:
             APIError(.permissionDenied, "This would take permissions that you do not hold yourself.")
+        case .holdsMoreElsewhere:
+            APIError(
+                .permissionDenied,
+                "This user holds roles in another tenant, too: only they themselves can recover or move this account.")
         case .userUnknown: APIError(.notFound, "There is no such user.")
         case .homeTenantNeeded: APIError(.homeTenantRequired)
         case .refreshTokenInvalid: APIError(.refreshTokenInvalid)

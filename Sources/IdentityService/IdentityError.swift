@@ -33,6 +33,8 @@ package enum IdentityError: Error, Sendable, Equatable {
     case tenantNotFound
     /// It takes more permissions than the caller holds.
     case beyondAuthority
+    /// Whoever has the account has what its user holds in other tenants, which is not for one tenant's administrator to give.
+    case holdsMoreElsewhere
     case userUnknown
     /// A guest's account is their own tenant's: it is changed, given out and deleted there.
     case homeTenantNeeded

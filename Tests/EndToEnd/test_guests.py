@@ -5,6 +5,7 @@ import base64
 import psycopg
 import pytest
 
+from mailbox import code
 from second_factor import Authenticator
 from tenancy import PASSWORD, Person, claims, make_tenant
 from test_accounts import wait_until_forgotten
@@ -136,8 +137,8 @@ def test_a_guest_owes_the_second_factor_of_home_whatever_the_host_asks(http, adm
     assert off.status_code == 200, off.text
     setup = guest.home.post("/mfa/totp/setup", service="mfa")
     assert setup.status_code == 200, setup.text
-    code = Authenticator(setup.json()["data"]["qr_code_url"]).code()
-    enabled = guest.home.post("/mfa/totp/verify", service="mfa", json={"code": code})
+    now = Authenticator(setup.json()["data"]["qr_code_url"]).code()
+    enabled = guest.home.post("/mfa/totp/verify", service="mfa", json={"code": now})
     assert enabled.status_code == 200, enabled.text
     back = {"tenant_id": guest.home.tenant_id}
     for path, body in (("/auth/re-authenticate", {"password": PASSWORD}), ("/auth/me/switch-tenant", back)):
@@ -151,6 +152,35 @@ def test_a_guest_owes_the_second_factor_of_home_whatever_the_host_asks(http, adm
     entered = fresh.post("/auth/me/switch-tenant", json=back)
     assert entered.status_code == 200, entered.text
     assert "mfa" in claims(guest.home.beside(entered.json()["data"]))["amr"]
+
+
+def test_no_administrator_at_home_takes_over_who_holds_more_elsewhere(suite, http, administrator):
+    home, owner = make_tenant(administrator)
+    there, host = make_tenant(administrator)
+    ann = Person(http, home["id"])
+    invitation = host.post("/admin/invitations", json={"roles": ["owner"]}).json()["data"]
+    accepted = ann.post("/auth/me/invitations/accept", json={"invitation_code": invitation["invitation_code"]})
+    assert accepted.status_code == 201, accepted.text
+    for method, path, body, service in (
+        ("POST", f"/admin/users/{ann.id}/password-resets", None, "identity"),
+        ("PUT", f"/admin/users/{ann.id}", {"email": "mine@example.org"}, "identity"),
+        ("POST", f"/admin/mfa/reset/{ann.id}", None, "mfa"),
+    ):
+        refused = owner.call(method, path, service=service, **({"json": body} if body else {}))
+        assert refused.status_code == 403 and refused.json()["error"] == "permission_denied", refused.text
+        assert "another tenant" in refused.json()["message"]
+        assert there["id"] not in refused.text and there["slug"] not in refused.text
+    # What gives nobody the account stays, the user's own way back is open, and an operator helps.
+    assert owner.put(f"/admin/users/{ann.id}", json={"name": "Ann"}).status_code == 200
+    body = {"identity": ann.email, **ann.tenant}
+    assert http.post("/identity/api/v1/auth/forgot-password", json=body).status_code == 200
+    body |= {"code": code(suite, ann.email, "reset your password"), "new_password": "another horse battery staple"}
+    done = http.post("/identity/api/v1/auth/reset-password", json=body)
+    assert done.status_code == 200, done.text
+    assert suite.authms("users", "reset-password", ann.email, "--tenant", home["slug"]).stdout.strip()
+    # Once they are no more than a member there, their own tenant helps again.
+    assert host.put(f"/admin/users/{ann.id}/roles", json={"roles": ["member"]}).status_code == 200
+    assert owner.post(f"/admin/users/{ann.id}/password-resets").status_code == 201
 
 
 def rows_of(suite, service, table, user_id):

@@ -75,6 +75,65 @@ struct DelegationContract {
     }
 
     @Test(
+        "no administrator takes an account over that holds more in another tenant", arguments: IdentityStore.allCases)
+    func elsewhere(store: IdentityStore) async throws {
+        let world = TenancyWorld(try await store.makeTenancy())
+        let root = try await world.person("root", roles: ["owner"])
+        let (acme, owner) = try await world.tenant("acme", by: root)
+        let (beta, host) = try await world.tenant("beta", by: root)
+        let alice = try await world.person("alice", roles: ["admin", "member"], tenantID: acme.id)
+        let invitation = try await world.invitations.create(
+            email: nil, roles: [], lifetime: nil, by: host, origin: makeOrigin())
+        _ = try await world.invitations.accept(invitation.code.text, by: alice, origin: makeOrigin())
+        let moved = UserChanges(email: try Identifier.email("moved@example.org"))
+        // Who is no more than a member there is helped at home.
+        _ = try await world.users.resetPassword(of: alice.subject, by: owner, origin: makeOrigin())
+        _ = try await world.roles.assign(to: alice.subject, by: host, origin: makeOrigin()) { $0 + ["owner"] }
+
+        func expectRefusals(by caller: AccessTokenClaims) async throws {
+            await #expect(throws: IdentityError.holdsMoreElsewhere) {
+                _ = try await world.users.resetPassword(of: alice.subject, by: caller, origin: makeOrigin())
+            }
+            await #expect(throws: IdentityError.holdsMoreElsewhere) {
+                _ = try await world.users.update(alice.subject, moved, by: caller, origin: makeOrigin())
+            }
+        }
+        try await expectRefusals(by: owner)
+        // What gives nobody the account stays theirs to do, and the user's own calls are not held up.
+        _ = try await world.users.update(
+            alice.subject, UserChanges(name: .set("Alice")), by: owner, origin: makeOrigin())
+        _ = try await world.users.setStatus(.disabled, of: alice.subject, by: host, origin: makeOrigin())
+        // Shut out there, she may be let in again.
+        try await expectRefusals(by: owner)
+        let own = try await world.users.update(alice.subject, moved, by: alice, origin: makeOrigin())
+        #expect(own.email == "moved@example.org")
+
+        var operating = owner
+        operating.subject = Operator.id
+        _ = try await world.users.resetPassword(of: alice.subject, by: operating, origin: makeOrigin())
+        try await world.users.delete(alice.subject, by: host, origin: makeOrigin())
+        _ = try await world.users.resetPassword(of: alice.subject, by: owner, origin: makeOrigin())
+        #expect(try await world.user(alice.subject, tenantID: beta.id) == nil)
+    }
+
+    @Test("who runs the suite helps whoever is at home with them", arguments: IdentityStore.allCases)
+    func suite(store: IdentityStore) async throws {
+        let world = TenancyWorld(try await store.makeTenancy())
+        let root = try await world.person("root", roles: ["owner"])
+        let admin = try await world.person("admin", roles: ["admin"])
+        let bob = try await world.person("bob")
+        let (_, host) = try await world.tenant("acme", by: root)
+        let invitation = try await world.invitations.create(
+            email: nil, roles: ["auditor"], lifetime: nil, by: host, origin: makeOrigin())
+        _ = try await world.invitations.accept(invitation.code.text, by: bob, origin: makeOrigin())
+        // An administrator of the default tenant does not run the suite: its owner does.
+        await #expect(throws: IdentityError.holdsMoreElsewhere) {
+            _ = try await world.users.resetPassword(of: bob.subject, by: admin, origin: makeOrigin())
+        }
+        _ = try await world.users.resetPassword(of: bob.subject, by: root, origin: makeOrigin())
+    }
+
+    @Test(
         "nobody makes, changes or gives a role with an application's permission that they do not hold",
         arguments: IdentityStore.allCases)
     func roles(store: IdentityStore) async throws {

@@ -113,6 +113,12 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
             }
     }
 
+    func holdsMore(_ userID: UUID, besides tenantID: UUID, deadline: Deadline) -> Bool {
+        memberships(of: userID, deadline: deadline).map(\.membership).contains {
+            $0.tenantID != tenantID && $0.roles.contains { $0 != BuiltInRole.member.rawValue }
+        }
+    }
+
     func accept(
         _ code: InvitationCode, userID: UUID, event: @Sendable (Membership) throws -> DomainEvent, deadline: Deadline
     ) throws -> Membership {

@@ -55,11 +55,31 @@ struct FactorResetTests {
         try await reset(by: claims(["owner"]))
     }
 
-    @Test("An identity that says nothing of applications is taken at its word")
+    @Test("Of who holds more in another tenant, too, nobody but who runs the suite takes the factors away")
+    func elsewhere() async throws {
+        try await enable()
+        await identity.give(["member"], moreElsewhere: true, to: ann)
+        for roles in [["admin"], ["owner"]] {
+            let error = await #expect(throws: APIError.self) { try await reset(by: claims(roles)) }
+            #expect(error?.code == .permissionDenied)
+        }
+        #expect(await identity.states[ann]?.methods == [.totp])
+        try await reset(by: claims(["owner"], subject: Operator.id))
+        #expect(await identity.states[ann]?.methods == [])
+        // Who is no more than a member elsewhere is helped by their own tenant.
+        clock.advance(60)
+        try await enable()
+        await identity.give(["member"], moreElsewhere: false, to: ann)
+        try await reset(by: claims(["admin"]))
+        #expect(await identity.states[ann]?.methods == [])
+    }
+
+    @Test("An identity that says nothing of applications and other tenants is taken at its word")
     func identityOfBefore() async throws {
         let said = try JSONDecoder().decode(
             UserAuthority.self, from: Data(#"{"roles":["payer"],"permissions":["users:read"]}"#.utf8))
-        #expect(said.applications == nil && said.authority.granted.contains(.usersRead))
+        #expect(said.applications == nil && said.holdsMoreElsewhere == nil)
+        #expect(said.authority.granted.contains(.usersRead))
         try await enable()
         await identity.give(["member", "payer"], to: ann)
         try await reset(by: claims(["admin"]))

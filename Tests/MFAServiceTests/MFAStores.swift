@@ -53,8 +53,12 @@ actor FakeIdentity: IdentityPort {
         return MFAEnrolment(accountName: "ann@example.org", displayName: "Ann", isAllowed: isAllowed)
     }
 
-    func give(_ roles: [String], permissions: [String] = [], applications: [String]? = nil, to user: UUID) {
-        authorities[user] = UserAuthority(roles: roles, permissions: permissions, applications: applications)
+    func give(
+        _ roles: [String], permissions: [String] = [], applications: [String]? = nil, moreElsewhere: Bool? = nil,
+        to user: UUID
+    ) {
+        authorities[user] = UserAuthority(
+            roles: roles, permissions: permissions, applications: applications, holdsMoreElsewhere: moreElsewhere)
     }
 
     func authority(of userID: UUID, tenantID: UUID, scope: RequestScope) throws -> UserAuthority {

@@ -164,11 +164,22 @@ package struct UserAuthority: Codable, Sendable, Hashable {
     package var permissions: [String]
     /// What they grant of the permissions of the tenant's applications; `nil` from a version that does not say.
     package var applications: [String]?
+    /// Of an account of this tenant, whether its user holds more than `member` in another, too; `nil` from a version that does
+    /// not say.
+    package var holdsMoreElsewhere: Bool?
 
-    package init(roles: [String], permissions: [String], applications: [String]? = nil) {
+    package init(
+        roles: [String], permissions: [String], applications: [String]? = nil, holdsMoreElsewhere: Bool? = nil
+    ) {
         self.roles = roles
         self.permissions = permissions
         self.applications = applications
+        self.holdsMoreElsewhere = holdsMoreElsewhere
+    }
+
+    package enum CodingKeys: String, CodingKey {
+        case roles, permissions, applications
+        case holdsMoreElsewhere = "holds_more_elsewhere"
     }
 
     package var authority: Authority { Authority(roles: roles, extra: permissions + (applications ?? [])) }

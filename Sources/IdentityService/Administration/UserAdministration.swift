@@ -46,11 +46,14 @@ package struct UserAdministration: Sendable {
     /// Changes names of an account of this tenant. Where it is the e-mail address, the one before is told: it may be the only
     /// word that its owner gets of an account that is taken over.
     /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/beyondAuthority``, ``IdentityError/invalid(_:)``,
-    ///   ``IdentityError/alreadyRegistered(_:)``
+    ///   ``IdentityError/alreadyRegistered(_:)``; ``IdentityError/holdsMoreElsewhere`` for another's e-mail address
     package func update(
         _ id: UUID, _ changes: UserChanges, by identity: AccessTokenClaims, origin: RequestOrigin
     ) async throws -> User {
         try await requireOwn(id, by: identity, origin: origin)
+        if changes.email != nil, id != identity.subject {
+            try await requireNoMoreElsewhere(id, by: identity, origin: origin)
+        }
         let fields = [
             ("email", changes.email != nil), ("username", changes.username != nil), ("phone", changes.phone != nil),
             ("name", changes.name != .keep),
@@ -151,7 +154,7 @@ package struct UserAdministration: Sendable {
 
     /// Gives the user a password for one login, at which it must be changed, before it is over. Every session ends.
     /// - Returns: the password, to be shown this once.
-    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/beyondAuthority``
+    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/beyondAuthority``, ``IdentityError/holdsMoreElsewhere``
     package func resetPassword(
         of id: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
     ) async throws -> String {
@@ -159,6 +162,7 @@ package struct UserAdministration: Sendable {
             throw IdentityError.invalid("user_id", "is your own: change the password as yourself")
         }
         try await requireOwn(id, by: identity, origin: origin)
+        try await requireNoMoreElsewhere(id, by: identity, origin: origin)
         let deadline = origin.scope.deadline
         guard let tenant = try await repository.tenant(identity.tenantID, deadline: deadline.forStatement) else {
             throw IdentityError.tenantNotFound
@@ -193,5 +197,15 @@ package struct UserAdministration: Sendable {
         guard try await !requireManageable(id, by: identity, origin: origin).isGuest else {
             throw IdentityError.invalid("user_id", "is a guest's: their own tenant changes the account")
         }
+    }
+
+    /// Before what takes an account over: it is the account of every tenant in which its user is a guest.
+    private func requireNoMoreElsewhere(
+        _ id: UUID, by identity: AccessTokenClaims, origin: RequestOrigin
+    ) async throws {
+        guard !identity.runsSuite else { return }
+        let holdsMore = try await repository.holdsMore(
+            id, besides: identity.tenantID, deadline: origin.scope.deadline.forStatement)
+        guard !holdsMore else { throw IdentityError.holdsMoreElsewhere }
     }
 }

@@ -51,14 +51,18 @@ struct SecondFactorsController: Sendable {
     @Sendable private func authority(
         _ request: Request, context: InternalRequestContext
     ) async throws -> Envelope<UserAuthority> {
+        let deadline = context.deadline.forStatement
         guard let tenant = context.parameters.get("tenant_id", as: UUID.self),
             let user = context.parameters.get("user_id", as: UUID.self),
-            let account = try await repository.account(user, tenantID: tenant, deadline: context.deadline.forStatement)
+            let account = try await repository.account(user, tenantID: tenant, deadline: deadline)
         else { throw IdentityError.userUnknown }
+        // What a guest holds at home is not the host's to know, who changes nothing of the account.
+        let isOwn = !account.user.isGuest
+        let holdsMore = isOwn ? try await repository.holdsMore(user, besides: tenant, deadline: deadline) : false
         return Envelope(
             UserAuthority(
                 roles: account.user.roles, permissions: account.user.permissions,
-                applications: account.user.applications))
+                applications: account.user.applications, holdsMoreElsewhere: holdsMore))
     }
 
     @Sendable private func policy(

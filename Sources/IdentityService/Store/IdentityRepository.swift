@@ -20,6 +20,9 @@ package protocol IdentityRepository: Sendable {
     /// The account of a user; deleted ones are not found.
     func account(_ userID: UUID, tenantID: UUID, deadline: Deadline) async throws -> Account?
 
+    /// Whether the user holds more than `member` in some tenant besides this one, be they shut out there or not.
+    func holdsMore(_ userID: UUID, besides tenantID: UUID, deadline: Deadline) async throws -> Bool
+
     /// - Throws: ``IdentityError/alreadyRegistered(_:)``, ``IdentityError/tenantUnknown``,
     ///   ``IdentityError/invitationInvalid``
     func insert(_ user: NewUser, event: DomainEvent, deadline: Deadline) async throws -> User

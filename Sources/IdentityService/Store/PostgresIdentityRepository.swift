@@ -60,6 +60,18 @@ package struct PostgresIdentityRepository: IdentityRepository {
         """
     }
 
+    package func holdsMore(_ userID: UUID, besides tenantID: UUID, deadline: Deadline) async throws -> Bool {
+        // Of all tenants, so it acts for none.
+        let sql: SQL =
+            """
+            SELECT EXISTS (
+                SELECT FROM user_roles WHERE user_id = \(userID) AND tenant_id <> \(tenantID)
+                    AND role <> \(BuiltInRole.member.rawValue)
+            ) AS holds_more
+            """
+        return try await database.query(sql, deadline: deadline).first?.decode(Bool.self, "holds_more") ?? false
+    }
+
     // MARK: - Writing: the change and its event, in one statement
 
     package func insert(_ user: NewUser, event: DomainEvent, deadline: Deadline) async throws -> User {

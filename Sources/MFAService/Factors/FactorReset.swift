@@ -5,7 +5,7 @@ package import MicroMiddleware
 /// A new start for somebody who has lost every factor, by an administrator of their tenant.
 ///
 /// It takes away what keeps a stranger with a password out, so it is for others than oneself, who has to prove the factor, and
-/// for nobody who may do more than the administrator.
+/// for nobody who may do more than the administrator, in this tenant or, as a guest, in others.
 package struct FactorReset: Sendable {
     let repository: any MFARepository
     let identity: any IdentityPort
@@ -23,7 +23,8 @@ package struct FactorReset: Sendable {
     }
 
     /// Takes every factor of the user away. The event tells the user, and the trail why.
-    /// - Throws: ``MFAError/invalid(_:)`` for one's own; 403 `permission_denied` where the user may do more than the caller;
+    /// - Throws: ``MFAError/invalid(_:)`` for one's own; 403 `permission_denied` where the user may do more than the caller, or
+    ///   holds more in another tenant, unless the caller runs the suite;
     ///   ``MFAError/unknown`` where there is no such user, or no factor; 503 without identity, which says who may do what.
     package func reset(
         _ user: UUID, reason: String?, by caller: AccessTokenClaims, actor: FactorActor, scope: RequestScope
@@ -34,6 +35,11 @@ package struct FactorReset: Sendable {
         let theirs = try await identity.authority(of: user, tenantID: caller.tenantID, scope: scope)
         guard try await isCovered(theirs.authority, by: caller, scope: scope) else {
             throw APIError(.permissionDenied, "This user holds permissions that you do not hold yourself.")
+        }
+        guard theirs.holdsMoreElsewhere != true || caller.runsSuite else {
+            throw APIError(
+                .permissionDenied,
+                "This user holds roles in another tenant, too: only they, or an operator of the suite, can do this.")
         }
         let moment = now()
         let event = try actor.event(
