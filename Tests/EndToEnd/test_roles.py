@@ -108,6 +108,28 @@ def test_the_last_owner_stays_whatever_is_tried(administrator):
     assert owner.delete(f"/admin/users/{owner.id}").status_code == 422
 
 
+def test_nobody_comes_to_hold_more_roles_than_a_token_may_carry(administrator):
+    tenant, owner = make_tenant(administrator)
+    names = [make_role(owner, "documents:read") for _ in range(32)]
+    ann = Person(owner.http, tenant["id"])
+    held = owner.put(f"/admin/users/{ann.id}/roles", json={"roles": ["member", *names[:31]]})
+    assert held.status_code == 200, held.text
+    for method, path, body in [
+        ("PUT", f"/admin/users/{ann.id}/roles/{names[31]}", None),
+        ("PUT", f"/admin/users/{ann.id}/roles", {"roles": ["member", *names]}),
+        ("POST", "/admin/users", {"email": "many@example.org", "roles": names}),
+        ("POST", "/admin/invitations", {"roles": names}),
+    ]:
+        refused = owner.call(method, path, **({"json": body} if body else {}))
+        assert refused.status_code == 422, (method, path, refused.text)
+        assert [violation["field"] for violation in refused.json()["violations"]] == ["roles"], refused.text
+    # One goes, and there is room for another.
+    assert owner.delete(f"/admin/users/{ann.id}/roles/{names[0]}").status_code == 200
+    assert owner.put(f"/admin/users/{ann.id}/roles/{names[31]}").status_code == 200
+    until(lambda: (ann.refresh(), len(claims(ann)["roles"]) == 32)[1], saying="the token carries them all")
+    assert ann.get("/auth/me").status_code == 200
+
+
 def test_built_in_roles_stay_as_they_are_and_bad_input_is_named(administrator):
     tenant, owner = make_tenant(administrator)
     for method, options in (("PUT", {"json": {"permissions": []}}), ("DELETE", {})):

@@ -75,7 +75,8 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
         if let code = user.invitation {
             let email = user.identifier(.email)?.key
             guard let invitation = usable(code), invitation.tenantID == user.tenantID,
-                invitation.emailKey == nil || invitation.emailKey == email
+                invitation.emailKey == nil || invitation.emailKey == email,
+                roles.union(invitation.roles).count <= Membership.maximumRoles
             else { throw IdentityError.invitationInvalid }
             roles.formUnion(invitation.roles)
         }

@@ -67,6 +67,7 @@ extension InMemoryIdentityRepository: RoleRepository {
         }
         let before = account.user.roles
         let after = Set(change(before)).sorted()
+        try Membership.requireRoom(for: after, holding: before)
         let known = roles(tenantID: tenantID, deadline: deadline).map(\.name) + BuiltInRole.allCases.map(\.rawValue)
         guard Set(after).subtracting(before).isSubset(of: known) else { throw IdentityError.invalid("roles", "") }
         let made = self.change(userID, from: (before, customRoles), to: (after, customRoles), in: tenantID)

@@ -124,7 +124,7 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
     ) throws -> Membership {
         guard let invitation = usable(code), let user = accounts[userID]?.user,
             invitation.emailKey == nil || invitation.emailKey == user.email?.lowercased(),
-            user.tenantID != invitation.tenantID,
+            user.tenantID != invitation.tenantID, invitation.givesNotTooMuch,
             !guests.contains(where: { $0.userID == userID && $0.tenantID == invitation.tenantID })
         else { throw IdentityError.invitationInvalid }
         let membership = Membership(

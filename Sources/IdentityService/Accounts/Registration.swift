@@ -115,7 +115,8 @@ package struct Registration: Sendable {
                 let email = checked.identifiers.first { $0.kind == .email }?.key
                 let found = try await invitations.invitation(
                     code: code, tenantID: tenant.id, deadline: deadline.forStatement)
-                guard let found, found.status(at: Date()) == "open", found.emailKey == nil || found.emailKey == email
+                guard let found, found.status(at: Date()) == "open", found.givesNotTooMuch,
+                    found.emailKey == nil || found.emailKey == email
                 else { throw IdentityError.invitationInvalid }
             }
             return (.active, code)

@@ -108,6 +108,7 @@ package struct UserCreation: Sendable {
     }
 
     private func check(_ names: [String], by identity: AccessTokenClaims, origin: RequestOrigin) async throws {
+        try Membership.requireRoom(for: names)
         let custom = names.filter { BuiltInRole(rawValue: $0) == nil }
         var own: [CustomRole] = []
         var extra: [String] = []

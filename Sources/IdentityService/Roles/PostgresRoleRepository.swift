@@ -56,6 +56,7 @@ package struct PostgresRoleRepository: RoleRepository {
             try await OwnerGuard.lock(tenantID, on: connection)
             let before = try await held(by: userID, tenantID: tenantID, on: connection)
             let after = Set(change(before)).sorted()
+            try Membership.requireRoom(for: after, holding: before)
             let definitions = try await definitions(tenantID: tenantID, on: connection)
             let made = try Self.resolve(userID, before: before, after: after, definitions: definitions)
             guard before != after else { return made }

@@ -94,7 +94,7 @@ struct RoleController: Sendable {
     ) async throws -> Envelope<HeldRoles> {
         let id = try context.userID()
         let body = try await request.decode(as: RolesRequest.self, context: context)
-        guard body.roles.count <= 32 else { throw APIError.invalid("roles", "must be at most 32") }
+        try Membership.requireRoom(for: body.roles)
         let made = try await roles.assign(to: id, by: context.identity, origin: RequestOrigin(context)) { _ in
             body.roles
         }

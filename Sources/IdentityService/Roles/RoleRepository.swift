@@ -59,8 +59,8 @@ package protocol RoleRepository: Sendable {
 
     /// Gives a member the roles that `change` makes of those held.
     /// - Parameter event: the event of the change; what it throws prevents it. Not asked when nothing changes.
-    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/invalid(_:)`` for a role that does not exist,
-    ///   ``IdentityError/lastOwner``
+    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/invalid(_:)`` for a role that does not exist and for more than
+    ///   ``Membership/maximumRoles``, ``IdentityError/lastOwner``
     func assign(
         to userID: UUID, tenantID: UUID, change: @Sendable ([String]) -> [String],
         event: @Sendable (RoleChange) throws -> DomainEvent, deadline: Deadline

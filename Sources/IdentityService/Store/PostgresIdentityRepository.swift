@@ -193,6 +193,8 @@ extension PostgresIdentityRepository {
                 UPDATE invitations SET used_at = clock_timestamp(), used_by = \(user.id)
                 WHERE tenant_id = \(user.tenantID) AND code_hash = \(code.hash) AND used_at IS NULL
                     AND revoked_at IS NULL AND expires_at > clock_timestamp()
+                    AND cardinality(ARRAY(SELECT unnest(roles) UNION SELECT unnest(\(user.roles)::text[])))
+                        <= \(Membership.maximumRoles)
                     AND (email_key IS NULL OR email_key = \(email?.key)::text)
                     AND EXISTS (SELECT FROM tenants t WHERE t.id = \(user.tenantID) AND t.status = 'active')
                 RETURNING roles

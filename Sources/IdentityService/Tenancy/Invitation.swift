@@ -52,6 +52,9 @@ package struct Invitation: Sendable, Hashable, Identifiable {
         if revokedAt != nil { return "revoked" }
         return expiresAt <= now ? "expired" : "open"
     }
+
+    /// Whether whoever joins by it can hold what it gives. Those of before the limit of ``Membership/maximumRoles`` may give more.
+    package var givesNotTooMuch: Bool { roles.count <= Membership.maximumRoles }
 }
 
 /// How the code of a new invitation gets to whom it is for.

@@ -46,6 +46,7 @@ package struct Invitations: Sendable {
             throw IdentityError.invalid("expires_in", "must be 3600 to 7776000 seconds")
         }
         let names = Set(names).union([BuiltInRole.member.rawValue]).sorted()
+        try Membership.requireRoom(for: names)
         let own = try await roles.roles(tenantID: identity.tenantID, deadline: deadline)
         for name in names where BuiltInRole(rawValue: name) == nil && !own.contains(where: { $0.name == name }) {
             throw IdentityError.invalid("roles", "has no such role: \(name)")

@@ -28,6 +28,19 @@ package struct Membership: Sendable, Hashable {
     }
 }
 
+extension Membership {
+    /// How many roles somebody may hold in a tenant. Their token carries them all, and one with too many is refused everywhere.
+    package static let maximumRoles = 32
+
+    /// Refuses roles that are too many, unless they are some of those that are held already: of such, the first must go first.
+    /// - Throws: ``IdentityError/invalid(_:)`` naming `roles`
+    package static func requireRoom(for roles: [String], holding held: [String] = []) throws(IdentityError) {
+        guard roles.count <= maximumRoles || Set(roles).isSubset(of: held) else {
+            throw .invalid("roles", "must be at most \(maximumRoles)")
+        }
+    }
+}
+
 /// A membership as its holder sees it, with the tenant's name.
 package struct MembershipInTenant: Sendable, Hashable {
     package var membership: Membership

@@ -8,7 +8,8 @@ package protocol MembershipRepository: Sendable {
     func memberships(of userID: UUID, deadline: Deadline) async throws -> [MembershipInTenant]
 
     /// Makes the user a guest of the tenant that a code invites to, and uses the code up. Of many at once one gets it.
-    /// - Throws: ``IdentityError/invitationInvalid``, also for who is a member there already
+    /// - Throws: ``IdentityError/invitationInvalid``, also for who is a member there already, and one of more than
+    ///   ``Membership/maximumRoles``
     func accept(
         _ code: InvitationCode, userID: UUID, event: @Sendable (Membership) throws -> DomainEvent, deadline: Deadline
     ) async throws -> Membership

@@ -47,7 +47,8 @@ package struct PostgresMembershipRepository: MembershipRepository {
                     UPDATE invitations SET used_at = clock_timestamp(), used_by = u.id
                     FROM tenants t, users u
                     WHERE code_hash = \(code.hash) AND used_at IS NULL AND revoked_at IS NULL
-                        AND expires_at > clock_timestamp() AND t.id = invitations.tenant_id AND t.status = 'active'
+                        AND expires_at > clock_timestamp() AND cardinality(roles) <= \(Membership.maximumRoles)
+                        AND t.id = invitations.tenant_id AND t.status = 'active'
                         AND u.id = \(userID) AND u.status = 'active'
                         AND (invitations.email_key IS NULL OR invitations.email_key = u.email_key)
                     RETURNING invitations.tenant_id, roles
