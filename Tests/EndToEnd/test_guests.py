@@ -102,6 +102,23 @@ def test_what_a_tenant_takes_from_a_guest_ends_nothing_at_home(http, administrat
     assert guest.home.get(f"/profiles/{guest.id}", service="profile").status_code == 200
 
 
+def test_whoever_was_shut_out_does_not_come_in_again_by_leaving(guest):
+    path = f"/auth/me/tenants/{guest.tenant['id']}"
+    assert guest.owner.put(f"/admin/users/{guest.id}/status", json={"status": "disabled"}).status_code == 200
+    left = guest.home.delete(path)
+    assert left.status_code == 403 and left.json()["error"] == "account_disabled", left.text
+    invitation = guest.owner.post("/admin/invitations", json={}).json()["data"]
+    body = {"invitation_code": invitation["invitation_code"]}
+    assert guest.home.post("/auth/me/invitations/accept", json=body).status_code == 422
+    # Let in again they leave as they like; and what is shut out the host may end.
+    assert guest.owner.put(f"/admin/users/{guest.id}/status", json={"status": "active"}).status_code == 200
+    assert guest.home.delete(path).status_code == 204 and guest.home.delete(path).status_code == 404
+    assert guest.home.post("/auth/me/invitations/accept", json=body).status_code == 201
+    assert guest.owner.put(f"/admin/users/{guest.id}/status", json={"status": "disabled"}).status_code == 200
+    assert guest.owner.delete(f"/admin/users/{guest.id}").status_code == 204
+    assert guest.home.delete(path).status_code == 404
+
+
 @pytest.mark.parametrize(
     "method, path, body",
     [

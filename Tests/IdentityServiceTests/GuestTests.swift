@@ -91,6 +91,41 @@ struct GuestTests {
         #expect(grant.methods == ["pwd", "otp", "mfa"])
     }
 
+    @Test("leaves as they like, but not to be invited again once shut out", arguments: IdentityStore.allCases)
+    func leaving(store: IdentityStore) async throws {
+        let (world, ann, owner) = try await guest(in: store)
+        let switching = TenantSwitch(
+            repository: world.store.repository, memberships: world.store.memberships, sessions: FakeSessions(),
+            tokens: RecordingTokens(), logger: Logger(label: "test"))
+        func invite() async throws -> String {
+            try await world.invitations.create(email: nil, roles: [], lifetime: nil, by: owner, origin: makeOrigin())
+                .code.text
+        }
+        // Whoever leaves may come again.
+        try await switching.leave(owner.tenantID, by: ann, origin: makeOrigin())
+        #expect(try await world.user(ann.subject, tenantID: owner.tenantID) == nil)
+        await #expect(throws: IdentityError.tenantNotFound) {
+            try await switching.leave(owner.tenantID, by: ann, origin: makeOrigin())
+        }
+        _ = try await world.invitations.accept(try await invite(), by: ann, origin: makeOrigin())
+
+        _ = try await world.users.setStatus(.disabled, of: ann.subject, by: owner, origin: makeOrigin())
+        let another = try await invite()
+        await #expect(throws: IdentityError.accountDisabled) {
+            try await switching.leave(owner.tenantID, by: ann, origin: makeOrigin())
+        }
+        await #expect(throws: IdentityError.invitationInvalid) {
+            _ = try await world.invitations.accept(another, by: ann, origin: makeOrigin())
+        }
+        #expect(try await world.user(ann.subject, tenantID: owner.tenantID)?.membership == .suspended)
+        // Nobody leaves home, and the host's administrators end what they shut out.
+        await #expect(throws: IdentityError.tenantNotFound) {
+            try await switching.leave(DefaultTenant.id, by: ann, origin: makeOrigin())
+        }
+        try await world.users.delete(ann.subject, by: owner, origin: makeOrigin())
+        _ = try await world.invitations.accept(another, by: ann, origin: makeOrigin())
+    }
+
     /// A second factor at home, where they count, and none asked for by the host.
     private func haveSecondFactor(
         _ ann: AccessTokenClaims, in world: TenancyWorld

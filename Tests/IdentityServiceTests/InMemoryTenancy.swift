@@ -152,11 +152,15 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
         return true
     }
 
-    func remove(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) throws {
+    func remove(
+        _ userID: UUID, tenantID: UUID, from present: [Membership.Status], event: DomainEvent, deadline: Deadline
+    ) throws {
         try requireOwner(otherThan: userID, in: tenantID)
-        let count = guests.count
-        guests.removeAll { $0.userID == userID && $0.tenantID == tenantID }
-        guard guests.count < count else { throw IdentityError.userUnknown }
+        guard let index = guests.firstIndex(where: { $0.userID == userID && $0.tenantID == tenantID }) else {
+            throw IdentityError.userUnknown
+        }
+        guard present.contains(guests[index].status) else { throw IdentityError.accountDisabled }
+        guests.remove(at: index)
         events.append(event)
     }
 }

@@ -144,7 +144,8 @@ package struct UserAdministration: Sendable {
         let deadline = origin.scope.deadline.forStatement
         try await accounts.changing(id, tenantID: identity.tenantID) {
             if present.isGuest {
-                try await memberships.remove(id, tenantID: identity.tenantID, event: event, deadline: deadline)
+                try await memberships.remove(
+                    id, tenantID: identity.tenantID, from: Membership.Status.allCases, event: event, deadline: deadline)
             } else {
                 try await directory.delete(
                     id, tenantID: identity.tenantID, event: event, because: nil, deadline: deadline)

@@ -21,7 +21,10 @@ package protocol MembershipRepository: Sendable {
         event: DomainEvent, deadline: Deadline
     ) async throws -> Bool
 
-    /// Ends a guest's membership. The own tenant's cannot be ended: that is deleting the account.
-    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/lastOwner``
-    func remove(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws
+    /// Ends a guest's membership, where it is one of those. The own tenant's cannot be ended: that is deleting the account.
+    /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/lastOwner``; ``IdentityError/accountDisabled`` for a guest who
+    ///   is shut out, where `present` leaves those out
+    func remove(
+        _ userID: UUID, tenantID: UUID, from present: [Membership.Status], event: DomainEvent, deadline: Deadline
+    ) async throws
 }

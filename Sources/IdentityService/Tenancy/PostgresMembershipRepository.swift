@@ -97,7 +97,9 @@ package struct PostgresMembershipRepository: MembershipRepository {
         return isChanged
     }
 
-    package func remove(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws {
+    package func remove(
+        _ userID: UUID, tenantID: UUID, from present: [Membership.Status], event: DomainEvent, deadline: Deadline
+    ) async throws {
         try await database.acting(for: tenantID, deadline: deadline) { connection in
             try await OwnerGuard.lock(tenantID, on: connection)
             try await OwnerGuard.require(anotherThan: userID, tenantID: tenantID, on: connection)
@@ -106,14 +108,20 @@ package struct PostgresMembershipRepository: MembershipRepository {
                 WITH m AS (
                     DELETE FROM memberships m USING users u
                     WHERE m.user_id = \(userID) AND m.tenant_id = \(tenantID) AND u.id = m.user_id
-                        AND u.tenant_id <> m.tenant_id
+                        AND u.tenant_id <> m.tenant_id AND m.status = ANY (\(present.map(\.rawValue)))
                     RETURNING m.user_id
                 ), taken AS (
                     DELETE FROM user_roles r USING m WHERE r.user_id = m.user_id AND r.tenant_id = \(tenantID)
                 ), recorded AS (\(SQL.outboxInsert(event, from: "m")))
                 SELECT user_id FROM m
                 """
-            guard try await !connection.query(sql).isEmpty else { throw IdentityError.userUnknown }
+            guard try await connection.query(sql).isEmpty else { return }
+            let suspended = try await connection.query(
+                """
+                SELECT FROM memberships WHERE user_id = \(userID) AND tenant_id = \(tenantID)
+                    AND status = \(Membership.Status.suspended.rawValue)
+                """)
+            throw suspended.isEmpty ? IdentityError.userUnknown : .accountDisabled
         }
         wakeRelay(.now)
     }

@@ -91,15 +91,16 @@ package struct TenantSwitch: Sendable {
             mustChangePassword: request.mustChangePassword)
     }
 
-    /// A guest leaves a tenant.
-    /// - Throws: ``IdentityError/tenantNotFound``, ``IdentityError/lastOwner``
+    /// A guest leaves a tenant. Who was shut out there stays so, or the next invitation would let them in again.
+    /// - Throws: ``IdentityError/tenantNotFound``, ``IdentityError/lastOwner``, ``IdentityError/accountDisabled``
     package func leave(_ tenantID: UUID, by identity: AccessTokenClaims, origin: RequestOrigin) async throws {
         let event = try origin.event(
             .membershipRemoved, user: identity.subject, tenantID: tenantID, actor: identity.subject,
             session: identity.sessionID, message: "left")
         do {
             try await memberships.remove(
-                identity.subject, tenantID: tenantID, event: event, deadline: origin.scope.deadline.forStatement)
+                identity.subject, tenantID: tenantID, from: [.active, .pending], event: event,
+                deadline: origin.scope.deadline.forStatement)
         } catch IdentityError.userUnknown, IdentityError.tenantUnknown {
             throw IdentityError.tenantNotFound
         }
