@@ -23,7 +23,7 @@ extension PersonalData {
                     SELECT coalesce(json_agg(row_to_json(s)), '[]')::text AS json FROM (
                         SELECT id, tenant_id, device, user_agent, ip, created_at, rotated_at AS last_seen_at, auth_time, amr,
                             absolute_expires_at AS expires_at, revoked_at, revoked_reason
-                        FROM sessions WHERE user_id = \(user)
+                        FROM sessions WHERE user_id = \(user) AND absolute_expires_at > created_at
                         ORDER BY created_at DESC LIMIT 1000
                     ) s
                     """),

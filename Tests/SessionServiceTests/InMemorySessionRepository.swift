@@ -115,7 +115,7 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         return revocations
     }
 
-    func withdraw(_ absent: Session, _ ending: SessionEnding, deadline: Deadline) -> [Revocation] {
+    func revoke(_ ending: SessionEnding, absent: Session, deadline: Deadline) -> [Revocation] {
         if sessions[absent.id] == nil { sessions[absent.id] = absent }
         return revoke(ending, deadline: deadline)
     }
@@ -190,7 +190,7 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     }
 
     func statistics(of tenantID: UUID, now: Date, deadline: Deadline) -> SessionStatistics {
-        let ours = sessions.values.filter { $0.tenantID == tenantID }
+        let ours = sessions.values.filter { $0.tenantID == tenantID && !$0.isTombstone }
         let alive = ours.filter { $0.isAlive(at: now) }
         func counted(_ names: [String]) -> [String: Int] { Dictionary(names.map { ($0, 1) }, uniquingKeysWith: +) }
         return SessionStatistics(

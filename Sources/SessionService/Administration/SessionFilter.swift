@@ -25,9 +25,9 @@ package struct SessionFilter: Sendable, Hashable {
         let fits =
             switch status {
             case .active: session.isAlive(at: now)
-            case .revoked: session.end != nil
+            case .revoked: session.end != nil && !session.isTombstone
             case .expired: session.end == nil && now >= session.idleExpiresAt
-            case .all: true
+            case .all: !session.isTombstone
             }
         return fits && userID.map { session.userID == $0 } ?? true
             && ip.map { session.ip == $0 || session.lastIP == $0 } ?? true

@@ -73,6 +73,18 @@ package struct Session: Sendable, Hashable, Identifiable {
             absoluteExpiresAt: end, createdAt: now, end: nil)
     }
 
+    /// What stands in for a session that ended before it was opened or adopted: it takes the id, and lasts no time at all, so
+    /// that it is forgotten a week later as a session that has expired is.
+    package static func tombstone(_ id: UUID, of userID: UUID, tenantID: UUID, at now: Date) -> Session {
+        Session(
+            id: id, user: UserSnapshot(id: userID, tenantID: tenantID, status: "active", roles: [], createdAt: now),
+            methods: [], authenticatedAt: now, mustChangePassword: false, userAgent: nil, ip: nil, origin: .login,
+            lifetime: SessionLifetime(idle: .zero, absolute: .zero), now: now)
+    }
+
+    /// Whether it never was a session: no list, no copy of somebody's data and no count has it.
+    package var isTombstone: Bool { absoluteExpiresAt <= createdAt }
+
     /// A session as a store has it.
     init(
         id: UUID, user: UserSnapshot, methods: [String], authenticatedAt: Date, mustChangePassword: Bool,

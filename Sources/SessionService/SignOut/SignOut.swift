@@ -23,7 +23,8 @@ package struct SignOut: Sendable {
     }
 
     /// Ends the session of the access token, and that of the refresh token where it is another one's of the same tenant.
-    /// A refresh token alone will do. Doing it twice is as good as once.
+    /// A refresh token alone will do. Doing it twice is as good as once. The access token is refused afterwards, also where its
+    /// session has not been adopted yet, or never will be.
     package func signOut(
         identity: AccessTokenClaims?, refreshToken: String?, actor: SessionActor, deadline: Deadline
     ) async throws {
@@ -36,7 +37,7 @@ package struct SignOut: Sendable {
             if identity == nil || error == .newerForm { throw error }
         }
         if let identity {
-            try await end(.one(identity.sessionID), of: identity.tenantID, .logout, actor, deadline)
+            try await end(sessionOf: identity, .logout, actor, deadline)
         }
         guard let token, token.sessionID != identity?.sessionID else { return }
         guard let session = try await repository.owner(of: token.sessionID, deadline: deadline.forStatement) else {
@@ -51,8 +52,11 @@ package struct SignOut: Sendable {
     package func end(
         _ sessionID: UUID, by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
     ) async throws {
-        let count = try await end(
-            .oneOf(user: identity.subject, id: sessionID), of: identity.tenantID, .revokedByUser, actor, deadline)
+        let count =
+            sessionID == identity.sessionID
+            ? try await end(sessionOf: identity, .revokedByUser, actor, deadline)
+            : try await end(
+                .oneOf(user: identity.subject, id: sessionID), of: identity.tenantID, .revokedByUser, actor, deadline)
         guard count > 0 else { throw SessionError.sessionUnknown }
     }
 
@@ -71,6 +75,15 @@ package struct SignOut: Sendable {
         these sessionIDs: [UUID], by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
     ) async throws -> Int {
         try await end(.these(sessionIDs), of: identity.tenantID, .administrator, actor, deadline)
+    }
+
+    /// The session that a verified access token of the administrator's tenant is of, also where it is not here.
+    /// - Returns: how many sessions that were.
+    package func end(
+        sessionOf claims: AccessTokenClaims, by identity: AccessTokenClaims, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
+        guard claims.tenantID == identity.tenantID else { return 0 }
+        return try await end(sessionOf: claims, .administrator, actor, deadline)
     }
 
     /// All sessions of a user in the administrator's tenant, one by one: what the same user has in another tenant, or
@@ -123,24 +136,12 @@ package struct SignOut: Sendable {
     ///
     /// Where it is not there yet, what opens it may still be under way, or wait in a queue: its id is taken, by a session that
     /// has ended, for a week.
-    /// - Returns: 1, or 0 where it has ended already or is not there.
+    /// - Returns: 1, or 0 where it has ended already or is another user's.
     @discardableResult
     package func withdraw(
         _ sessionID: UUID, of user: UUID, tenantID: UUID, actor: SessionActor, deadline: Deadline
     ) async throws -> Int {
-        let now = now()
-        let ending = SessionEnding(
-            .oneOf(user: user, id: sessionID), tenantID: tenantID, reason: .loginRefused, now: now,
-            revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
-        var absent = Session(
-            id: sessionID,
-            user: UserSnapshot(id: user, tenantID: tenantID, status: "active", roles: [], createdAt: now),
-            methods: [], authenticatedAt: now, mustChangePassword: false, userAgent: nil, ip: nil, origin: .login,
-            lifetime: SessionLifetime(idle: .zero, absolute: .zero), now: now)
-        absent.end = Session.End(at: now, reason: .loginRefused)
-        let revocations = try await repository.withdraw(absent, ending, deadline: deadline.forStatement)
-        announcer.announce(revocations)
-        return revocations.count
+        try await end(sessionID, of: user, tenantID: tenantID, .loginRefused, actor, deadline)
     }
 
     /// A user was disabled or deleted: nothing of theirs is accepted any more.
@@ -169,6 +170,29 @@ package struct SignOut: Sendable {
         let revocation = try await repository.changeRoles(
             of: user, tenantID: tenantID, change, refusing: isReduction ? refusing : nil, deadline: deadline)
         if let revocation { announcer.announce([revocation]) }
+    }
+
+    /// Only for claims that verified: a stranger's would leave a row of their choice.
+    @discardableResult
+    private func end(
+        sessionOf claims: AccessTokenClaims, _ reason: RevocationReason, _ actor: SessionActor, _ deadline: Deadline
+    ) async throws -> Int {
+        try await end(claims.sessionID, of: claims.subject, tenantID: claims.tenantID, reason, actor, deadline)
+    }
+
+    /// Ends a session whether or not it is here: what opens it may still be under way, and its token is good meanwhile.
+    private func end(
+        _ sessionID: UUID, of user: UUID, tenantID: UUID, _ reason: RevocationReason, _ actor: SessionActor,
+        _ deadline: Deadline
+    ) async throws -> Int {
+        let now = now()
+        let ending = SessionEnding(
+            .oneOf(user: user, id: sessionID), tenantID: tenantID, reason: reason, now: now,
+            revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
+        let absent = Session.tombstone(sessionID, of: user, tenantID: tenantID, at: now)
+        let revocations = try await repository.revoke(ending, absent: absent, deadline: deadline.forStatement)
+        announcer.announce(revocations)
+        return revocations.count
     }
 
     @discardableResult

@@ -38,15 +38,18 @@ extension PostgresSessionRepository {
         var all: [SQL] = ["s.tenant_id = \(tenantID)"]
         switch filter.status {
         case .active: all.append("s.revoked_at IS NULL AND s.idle_expires_at > \(now)")
-        case .revoked: all.append("s.revoked_at IS NOT NULL")
+        case .revoked: all.append("s.revoked_at IS NOT NULL AND \(isSession)")
         case .expired: all.append("s.revoked_at IS NULL AND s.idle_expires_at <= \(now)")
-        case .all: break
+        case .all: all.append(isSession)
         }
         if let user = filter.userID { all.append("s.user_id = \(user)") }
         if let ip = filter.ip { all.append("(s.ip = \(ip) OR s.last_ip = \(ip))") }
         if let device = filter.device { all.append("strpos(lower(s.device), lower(\(device)::text)) > 0") }
         return SQL(joining: all, separator: " AND ")
     }
+
+    /// What is no tombstone (``Session/isTombstone``), among `sessions s`. What has not been ended is none.
+    private static let isSession: SQL = "s.absolute_expires_at > s.created_at"
 
     package func statistics(of tenantID: UUID, now: Date, deadline: Deadline) async throws -> SessionStatistics {
         let alive: SQL = "tenant_id = \(tenantID) AND revoked_at IS NULL AND idle_expires_at > \(now)"
@@ -63,7 +66,8 @@ extension PostgresSessionRepository {
             let totals = try await connection.query(
                 """
                 SELECT count(*) AS sessions, count(DISTINCT user_id) AS users,
-                    (SELECT count(*) FROM sessions WHERE tenant_id = \(tenantID) AND created_at > \(yesterday)) AS opened
+                    (SELECT count(*) FROM sessions s
+                        WHERE s.tenant_id = \(tenantID) AND s.created_at > \(yesterday) AND \(Self.isSession)) AS opened
                 FROM sessions WHERE \(alive)
                 """
             ).first
@@ -78,8 +82,9 @@ extension PostgresSessionRepository {
                 openedToday: try totals?.decode(Int.self, "opened") ?? 0,
                 endedToday: try await counts(
                     """
-                    SELECT revoked_reason AS name, count(*) AS count FROM sessions
-                    WHERE tenant_id = \(tenantID) AND revoked_at > \(yesterday) GROUP BY revoked_reason
+                    SELECT s.revoked_reason AS name, count(*) AS count FROM sessions s
+                    WHERE s.tenant_id = \(tenantID) AND s.revoked_at > \(yesterday) AND \(Self.isSession)
+                    GROUP BY s.revoked_reason
                     """))
         }
     }

@@ -13,20 +13,21 @@ extension PostgresSessionRepository {
         return revocations
     }
 
-    /// First the insertion, which waits for one of the same id that is under way; then an end to what that has left.
-    package func withdraw(
-        _ absent: Session, _ ending: SessionEnding, deadline: Deadline
+    /// The insertion waits for one of the same id that is under way: so there is an end after it, to whichever of them is there.
+    package func revoke(
+        _ ending: SessionEnding, absent: Session, deadline: Deadline
     ) async throws -> [Revocation] {
         let snapshot = String(decoding: try StrictJSON.encode(absent.user), as: UTF8.self)
         let revocations = try await database.acting(for: ending.tenantID, deadline: deadline) { connection in
+            let ended = try await end(ending, on: connection)
+            guard ended.isEmpty else { return ended }
             try await connection.query(
                 """
                 INSERT INTO sessions (id, tenant_id, user_id, rotated_at, idle_expires_at, absolute_expires_at, auth_time,
-                    amr, user_snapshot, device, origin, created_at, revoked_at, revoked_reason)
+                    amr, user_snapshot, device, origin, created_at)
                 VALUES (\(absent.id), \(absent.tenantID), \(absent.userID), \(absent.rotatedAt), \(absent.idleExpiresAt),
                     \(absent.absoluteExpiresAt), \(absent.authenticatedAt), \(absent.methods), \(snapshot)::jsonb,
-                    \(absent.device), \(absent.origin.rawValue), \(absent.createdAt), \(absent.end?.at),
-                    \(absent.end?.reason.rawValue))
+                    \(absent.device), \(absent.origin.rawValue), \(absent.createdAt))
                 ON CONFLICT (id) DO NOTHING
                 """)
             return try await end(ending, on: connection)

@@ -138,9 +138,10 @@ package protocol SessionRepository: Sendable {
     /// Ends the selected sessions that are alive, and stores a revocation for each.
     func revoke(_ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
 
-    /// As ``revoke(_:deadline:)`` for the one session of a login that was refused. Where it is not there, `absent` is put in its
-    /// place, so that whatever opens or adopts it later finds it ended.
-    func withdraw(_ absent: Session, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
+    /// As ``revoke(_:deadline:)`` for one session. Where it is not there, `absent` is put in its place and ended with a
+    /// revocation of its own, so that its tokens are refused, and whatever opens or adopts it later finds it ended.
+    /// - Parameter absent: ``Session/tombstone(_:of:tenantID:at:)`` of the session that `ending` selects.
+    func revoke(_ ending: SessionEnding, absent: Session, deadline: Deadline) async throws -> [Revocation]
 
     /// As ``revoke(_:deadline:)`` for all of a user's sessions, and refuses every token of the user that was issued
     /// before, whatever sessions are known.

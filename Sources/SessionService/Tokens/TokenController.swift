@@ -85,15 +85,17 @@ struct TokenController: Sendable {
         let form = try await TokenForm.read(request, context: context)
         let finding = try await inspection.inspect(
             form.token, tenantID: context.identity.tenantID, deadline: context.deadline)
-        let session: UUID
+        let (identity, actor) = (context.identity, SessionActor(context, userID: context.identity.subject))
+        let count: Int
         switch finding {
-        case .access(let claims): session = claims.sessionID
-        case .refresh(let token, _): session = token.sessionID
+        case .access(let claims):
+            count = try await signOut.end(
+                sessionOf: claims, by: identity, actor: actor, deadline: context.deadline)
+        case .refresh(let token, _):
+            count = try await signOut.end(
+                these: [token.sessionID], by: identity, actor: actor, deadline: context.deadline)
         case nil: throw APIError.invalid("token", "is no token of this tenant that could still be used")
         }
-        let count = try await signOut.end(
-            these: [session], by: context.identity, actor: SessionActor(context, userID: context.identity.subject),
-            deadline: context.deadline)
         return Envelope(RevokedCount(revoked: count), message: "revoked", status: .created)
     }
 
