@@ -1,10 +1,11 @@
-import ConnectionKit
+package import ConnectionKit
 package import Contracts
 import Foundation
 package import Logging
 import MicroMiddleware
 
-/// What happens to sessions when something happens to a user. Each event may come twice, and late.
+/// What happens to sessions when something happens to a user. Each event may come twice, and late: what takes access away
+/// comes from identity itself first, and by the broker once more, however much later that is.
 package struct IdentityEvents: Sendable {
     let opening: Opening
     let signOut: SignOut
@@ -27,8 +28,33 @@ package struct IdentityEvents: Sendable {
         for event in events { try await apply(event.event) }
     }
 
-    package func apply(_ event: DomainEvent) async throws {
-        let deadline = Deadline.after(.seconds(5))
+    /// So many of what identity tells itself are applied at once: the database's other connections are for users.
+    private static let atOnce = 4
+
+    /// Applies what identity tells itself, in no order: an event is about somebody else than the one before, or says when it
+    /// happened. One that fails keeps no other from being applied.
+    /// - Throws: what one of them failed of.
+    package func apply(_ events: [DomainEvent], deadline: Deadline) async throws {
+        let failure = await withTaskGroup(of: (any Error)?.self) { group in
+            var failure: (any Error)?
+            for (index, event) in events.enumerated() {
+                if index >= Self.atOnce, let failed = await group.next() { failure = failed ?? failure }
+                group.addTask {
+                    do {
+                        try await apply(event, deadline: deadline)
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            }
+            for await failed in group { failure = failed ?? failure }
+            return failure
+        }
+        if let failure { throw failure }
+    }
+
+    package func apply(_ event: DomainEvent, deadline: Deadline = .after(.seconds(5))) async throws {
         if event.type == .sessionPending {
             let pending = try decode(PendingSession.self, event)
             return try await opening.adopt(pending, tenantID: event.tenantID, deadline: deadline)
@@ -37,27 +63,30 @@ package struct IdentityEvents: Sendable {
         let detail = try decode(EventDetail.self, event)
         let actor = SessionActor(
             userID: detail.actorID, ip: detail.ip, userAgent: detail.userAgent, requestID: detail.requestID)
+        let cause = signOut.cause(event)
         switch event.type {
         case .passwordChanged, .passwordReset:
             for tenant in try await tenants(of: user, and: event.tenantID, deadline: deadline) {
                 let notice = PasswordChangedNotice(
                     tenantID: tenant, changedAt: event.time.date, keptSessionID: detail.sessionID)
-                try await signOut.passwordChanged(of: user, notice, actor: actor, deadline: deadline)
-                try await deviceTrust.forgetEverything(of: user, tenantID: tenant, actor: actor, deadline: deadline)
+                try await signOut.passwordChanged(of: user, notice, because: cause, actor: actor, deadline: deadline)
+                try await deviceTrust.forgetEverything(
+                    of: user, tenantID: tenant, because: cause, actor: actor, deadline: deadline)
             }
         case .userDisabled, .userDeleted:
             for tenant in try await tenants(of: user, and: event.tenantID, deadline: deadline) {
                 try await signOut.endEverything(
                     of: user, tenantID: tenant, reason: event.type == .userDisabled ? .userDisabled : .userDeleted,
-                    at: event.time.date, actor: actor, deadline: deadline)
-                try await deviceTrust.forgetEverything(of: user, tenantID: tenant, actor: actor, deadline: deadline)
+                    because: cause, actor: actor, deadline: deadline)
+                try await deviceTrust.forgetEverything(
+                    of: user, tenantID: tenant, because: cause, actor: actor, deadline: deadline)
             }
         case .membershipRemoved:
             try await signOut.endEverything(
-                of: user, tenantID: event.tenantID, reason: .membershipRemoved, at: event.time.date, actor: actor,
+                of: user, tenantID: event.tenantID, reason: .membershipRemoved, because: cause, actor: actor,
                 deadline: deadline)
             try await deviceTrust.forgetEverything(
-                of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
+                of: user, tenantID: event.tenantID, because: cause, actor: actor, deadline: deadline)
         case .sessionWithdrawn:
             guard let session = detail.sessionID else { return }
             try await signOut.withdraw(session, of: user, tenantID: event.tenantID, actor: actor, deadline: deadline)
@@ -74,10 +103,10 @@ package struct IdentityEvents: Sendable {
                 try await repository.updateSnapshots(of: user, tenantID: tenant, change: change, deadline: deadline)
             }
         case .tenantSuspended:
-            try await signOut.endTenant(event.tenantID, actor: actor, deadline: deadline)
+            try await signOut.endTenant(event.tenantID, because: cause, actor: actor, deadline: deadline)
         case .rolesChanged:
             try await rolesChanged(
-                of: user, detail, at: event.time.date, tenantID: event.tenantID, actor: actor, deadline: deadline)
+                of: user, detail, because: cause, tenantID: event.tenantID, actor: actor, deadline: deadline)
         default:
             break
         }
@@ -102,14 +131,16 @@ package struct IdentityEvents: Sendable {
     }
 
     private func rolesChanged(
-        of user: UUID, _ detail: EventDetail, at time: Date, tenantID: UUID, actor: SessionActor, deadline: Deadline
+        of user: UUID, _ detail: EventDetail, because cause: SessionCause, tenantID: UUID, actor: SessionActor,
+        deadline: Deadline
     ) async throws {
         func list(_ name: String) -> [String]? {
             detail.details?[name]?.split(separator: ",").map(String.init)
         }
         try await signOut.rolesChanged(
             of: user, tenantID: tenantID,
-            RolesChange(roles: list("roles"), permissions: list("permissions"), changedAt: time),
+            RolesChange(
+                roles: list("roles"), permissions: list("permissions"), changedAt: cause.time, cause: cause),
             isReduction: detail.details?["reduced"] == "true", actor: actor, deadline: deadline)
     }
 

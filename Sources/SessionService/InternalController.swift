@@ -9,8 +9,13 @@ struct InternalController: Sendable {
     let signOut: SignOut
     let deviceTrust: DeviceTrust
     let repository: any SessionRepository
+    let identityEvents: IdentityEvents
 
-    init(opening: Opening, signOut: SignOut, deviceTrust: DeviceTrust, repository: any SessionRepository) {
+    init(
+        opening: Opening, signOut: SignOut, deviceTrust: DeviceTrust, repository: any SessionRepository,
+        identityEvents: IdentityEvents
+    ) {
+        self.identityEvents = identityEvents
         self.opening = opening
         self.signOut = signOut
         self.deviceTrust = deviceTrust
@@ -22,6 +27,7 @@ struct InternalController: Sendable {
         group.post("sessions", use: open)
         group.post("sessions/withdraw", use: withdraw)
         group.post("users/:user_id/password-changed", use: passwordChanged)
+        group.post("identity-events", use: hear)
         group.post("trusted-devices/check", use: checkDevice)
         group.get("revocations", use: revocations)
         group.post("refreshes/unanswered", use: takeBack)
@@ -45,6 +51,19 @@ struct InternalController: Sendable {
         return Envelope(RevokedCount(revoked: count))
     }
 
+    /// What identity tells itself comes by the broker, too.
+    @Sendable private func hear(
+        _ request: Request, context: InternalRequestContext
+    ) async throws -> Envelope<AppliedCount> {
+        let notice = try await request.decode(as: IdentityEventsNotice.self, context: context)
+        guard notice.events.count <= IdentityEventsNotice.maximumCount else {
+            throw APIError.invalid("events", "are more than \(IdentityEventsNotice.maximumCount)")
+        }
+        try await identityEvents.apply(notice.events, deadline: context.deadline)
+        return Envelope(AppliedCount(applied: notice.events.count))
+    }
+
+    /// Of an identity service of before.
     @Sendable private func passwordChanged(
         _ request: Request, context: InternalRequestContext
     ) async throws -> Envelope<RevokedCount> {

@@ -143,8 +143,10 @@ struct SessionRules {
         tokens.addAdminRoutes(to: admin)
         tokens.addPublicRoutes(to: api)
         let internalOnly = api.internalOnly("internal", verify: security.verifyCaller)
-        InternalController(opening: opening, signOut: signOut, deviceTrust: deviceTrust, repository: repository)
-            .addRoutes(to: internalOnly)
+        InternalController(
+            opening: opening, signOut: signOut, deviceTrust: deviceTrust, repository: repository,
+            identityEvents: identityEvents
+        ).addRoutes(to: internalOnly)
         events.controller.addRoutes(to: internalOnly)
         warmup.routes.addRoutes(to: internalOnly)
     }

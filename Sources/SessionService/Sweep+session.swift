@@ -7,6 +7,8 @@ extension Sweep {
     package static let session: [Sweep] = [
         Sweep("sessions") { now in "absolute_expires_at < \(now - 7 * 86_400)" },
         Sweep("revocations") { now in "expires_at < \(now - 3_600)" },
+        // Longer than an event may lie in a queue, or among its dead letters, and be delivered all the same.
+        Sweep("applied_events", key: "ctid") { now in "applied_at < \(now - 90 * 86_400)" },
         Sweep("trusted_devices") { now in "expires_at < \(now)" },
         // A user's last one stays: without any, the next sign-in would pass for the first.
         Sweep("seen_devices", key: "ctid") { now in

@@ -48,7 +48,7 @@ struct AdministrationContract {
         let ending = Example.ending(.these([]), reason: .tenantRevoked)
         let (revocation, count) = try await repository.revokeTenant(
             DefaultTenant.id, ending, deadline: Example.deadline)
-        #expect(revocation.kind == .tenant && revocation.issuedBefore == Example.now && count == 1)
+        #expect(revocation?.kind == .tenant && revocation?.issuedBefore == Example.now && count == 1)
         let result = try await repository.refresh(
             RefreshClaim(sessionID: session.id, generation: 0), lifetime: Example.lifetime, now: Example.now,
             actor: Example.actor, deadline: Example.deadline)

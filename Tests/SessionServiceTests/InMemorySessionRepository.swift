@@ -11,6 +11,8 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     private var stored: [(revocation: Revocation, tenantID: UUID)] = []
     private var trusted: [TrustedDevice] = []
     private var lostAnswer: PostgresError?
+    /// When an event was first heard of, in each tenant.
+    private var heard: [[UUID]: Date] = [:]
     private var seen: [UUID: Set<SeenDevice>] = [:]
 
     /// From now on a refresh takes effect, and then its answer is lost in this way: the connection is gone, unless said.
@@ -102,8 +104,25 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     }
 
     func revoke(_ ending: SessionEnding, deadline: Deadline) -> [Revocation] {
+        end(ending, heardBefore: heardBefore(ending.cause, of: ending.tenantID))
+    }
+
+    private func heardBefore(_ cause: SessionCause?, of tenantID: UUID) -> Date? {
+        guard let cause else { return nil }
+        let key = [cause.eventID, tenantID]
+        if let date = heard[key] { return date }
+        heard[key] = cause.heardAt
+        return nil
+    }
+
+    private static func isOpened(_ session: Session, by heardBefore: Date?) -> Bool {
+        heardBefore.map { session.origin == .adopted || session.createdAt <= $0 + SessionCause.patience } ?? true
+    }
+
+    private func end(_ ending: SessionEnding, heardBefore: Date?) -> [Revocation] {
         let chosen = sessions.values.filter {
             $0.tenantID == ending.tenantID && $0.end == nil && Self.matches($0, ending.selection)
+                && Self.isOpened($0, by: heardBefore)
         }
         let revocations = chosen.map { session in
             sessions[session.id]?.end = Session.End(at: ending.now, reason: ending.reason)
@@ -120,9 +139,15 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         return revoke(ending, deadline: deadline)
     }
 
-    func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) -> (Revocation, Int) {
-        let alive = sessions.values.filter { $0.tenantID == tenantID && $0.isAlive(at: ending.now) }
+    func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) -> (Revocation?, Int) {
+        let heardBefore = heardBefore(ending.cause, of: tenantID)
+        let alive = sessions.values.filter { session in
+            session.tenantID == tenantID && session.isAlive(at: ending.now)
+                && Self.isOpened(session, by: heardBefore)
+                && (heardBefore == nil || ending.cause.map { session.authenticatedAt <= $0.time } ?? true)
+        }
         for session in alive { sessions[session.id]?.end = Session.End(at: ending.now, reason: ending.reason) }
+        guard heardBefore == nil else { return (nil, alive.count) }
         let tenant = Revocation(
             sequence: Int64(stored.count + 1), kind: .tenant, subjectID: tenantID, issuedBefore: ending.now,
             expiresAt: ending.revokedUntil)
@@ -131,18 +156,22 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
     }
 
     func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) -> [Revocation] {
+        if let heardBefore = heardBefore(ending.cause, of: ending.tenantID) {
+            return end(ending, heardBefore: heardBefore)
+        }
         let user = Revocation(
             sequence: Int64(stored.count + 1), kind: .user, subjectID: userID, tenantID: ending.boundTenantID,
             issuedBefore: ending.now, expiresAt: ending.revokedUntil)
         stored.append((user, ending.tenantID))
-        return [user] + revoke(ending, deadline: deadline)
+        return [user] + end(ending, heardBefore: nil)
     }
 
     func changeRoles(
         of userID: UUID, tenantID: UUID, _ change: RolesChange, refusing: (@Sendable () -> SessionEnding)?,
         deadline: Deadline
     ) -> Revocation? {
-        let ending = refusing?()
+        let isNews = refusing != nil && heardBefore(change.cause, of: tenantID) == nil
+        let ending = isNews ? refusing?() : nil
         for session in sessions.values where session.userID == userID && session.tenantID == tenantID {
             guard session.end == nil else { continue }
             var next = session
@@ -229,9 +258,16 @@ actor InMemorySessionRepository: SessionRepository, TrustedDeviceRepository {
         return true
     }
 
-    func forget(_ id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Int {
+    func forget(
+        _ id: UUID?, of userID: UUID, tenantID: UUID, because cause: SessionCause?, event: DomainEvent,
+        deadline: Deadline
+    ) -> Int {
         let before = trusted.count
-        trusted.removeAll { $0.userID == userID && $0.tenantID == tenantID && ($0.id == id || id == nil) }
+        let heardAt = cause.flatMap { heard[[$0.eventID, tenantID]] }
+        trusted.removeAll { device in
+            device.userID == userID && device.tenantID == tenantID && (device.id == id || id == nil)
+                && heardAt.map { device.createdAt <= $0 + SessionCause.patience } ?? true
+        }
         return before - trusted.count
     }
 

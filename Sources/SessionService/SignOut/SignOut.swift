@@ -107,27 +107,37 @@ package struct SignOut: Sendable {
 
     /// As ``endTenant(by:actor:deadline:)``, of a tenant that was suspended.
     @discardableResult
-    package func endTenant(_ tenantID: UUID, actor: SessionActor, deadline: Deadline) async throws -> Int {
+    package func endTenant(
+        _ tenantID: UUID, because cause: SessionCause? = nil, actor: SessionActor, deadline: Deadline
+    ) async throws -> Int {
         let now = now()
         let ending = SessionEnding(
             .these([]), tenantID: tenantID, reason: .tenantRevoked, now: now,
-            revokedUntil: lifetime.revokedUntil(from: now), actor: actor)
+            revokedUntil: lifetime.revokedUntil(from: now), actor: actor, cause: cause)
         // As many rows as the tenant has sessions: it may take the whole of the request's time.
         let (revocation, count) = try await repository.revokeTenant(tenantID, ending, deadline: deadline)
-        announcer.announce([revocation])
+        announcer.announce([revocation].compactMap(\.self))
         return count
     }
 
-    /// A password was changed at a moment: what was signed in with the one before ends.
+    /// An event of identity that this service hears of now.
+    package func cause(_ event: DomainEvent) -> SessionCause {
+        SessionCause(eventID: event.id, time: event.time.date, heardAt: now())
+    }
+
+    /// A password was changed at a moment: what was signed in with the one before ends. What was signed in with the new one may
+    /// have to change it, and stays so.
     @discardableResult
     package func passwordChanged(
-        of user: UUID, _ notice: PasswordChangedNotice, actor: SessionActor, deadline: Deadline
+        of user: UUID, _ notice: PasswordChangedNotice, because cause: SessionCause? = nil, actor: SessionActor,
+        deadline: Deadline
     ) async throws -> Int {
         let others = SessionSelection.all(
             user: user, except: notice.keptSessionID, authenticatedUntil: notice.changedAt)
-        let count = try await end(others, of: notice.tenantID, .passwordChanged, actor, deadline)
+        let count = try await end(others, of: notice.tenantID, .passwordChanged, because: cause, actor, deadline)
         try await repository.updateSnapshots(
-            of: user, tenantID: notice.tenantID, change: SnapshotChange(mustChangePassword: false),
+            of: user, tenantID: notice.tenantID,
+            change: SnapshotChange(mustChangePassword: false, authenticatedUntil: notice.changedAt),
             deadline: deadline.forStatement)
         return count
     }
@@ -146,11 +156,12 @@ package struct SignOut: Sendable {
 
     /// A user was disabled or deleted: nothing of theirs is accepted any more.
     package func endEverything(
-        of user: UUID, tenantID: UUID, reason: RevocationReason, at time: Date, actor: SessionActor, deadline: Deadline
+        of user: UUID, tenantID: UUID, reason: RevocationReason, because cause: SessionCause, actor: SessionActor,
+        deadline: Deadline
     ) async throws {
         let ending = SessionEnding(
-            .all(user: user, except: nil, authenticatedUntil: time), tenantID: tenantID, reason: reason, now: time,
-            revokedUntil: lifetime.revokedUntil(from: now()), actor: actor)
+            .all(user: user, except: nil, authenticatedUntil: cause.time), tenantID: tenantID, reason: reason,
+            now: cause.time, revokedUntil: lifetime.revokedUntil(from: now()), actor: actor, cause: cause)
         announcer.announce(try await repository.revokeUser(user, ending, deadline: deadline.forStatement))
     }
 
@@ -197,13 +208,13 @@ package struct SignOut: Sendable {
 
     @discardableResult
     private func end(
-        _ selection: SessionSelection, of tenantID: UUID, _ reason: RevocationReason, _ actor: SessionActor,
-        _ deadline: Deadline
+        _ selection: SessionSelection, of tenantID: UUID, _ reason: RevocationReason,
+        because cause: SessionCause? = nil, _ actor: SessionActor, _ deadline: Deadline
     ) async throws -> Int {
         let now = now()
         let ending = SessionEnding(
             selection, tenantID: tenantID, reason: reason, now: now, revokedUntil: lifetime.revokedUntil(from: now),
-            actor: actor)
+            actor: actor, cause: cause)
         let revocations = try await repository.revoke(ending, deadline: deadline.forStatement)
         announcer.announce(revocations)
         return revocations.count

@@ -52,13 +52,18 @@ extension PostgresSessionRepository: TrustedDeviceRepository {
     }
 
     package func forget(
-        _ id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
+        _ id: UUID?, of userID: UUID, tenantID: UUID, because cause: SessionCause?, event: DomainEvent,
+        deadline: Deadline
     ) async throws -> Int {
         let gone = try await database.query(
             """
             WITH gone AS (
                 DELETE FROM trusted_devices
-                WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND id = coalesce(\(id), id) RETURNING id
+                WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND id = coalesce(\(id), id)
+                    AND created_at <= coalesce((
+                        SELECT applied_at + make_interval(secs => \(SessionCause.patience)) FROM applied_events
+                        WHERE event_id = \(cause?.eventID) AND tenant_id = \(tenantID)), 'infinity')
+                RETURNING id
             ), counted AS (
                 SELECT count(*) AS count FROM gone HAVING count(*) > 0
             ), recorded AS (\(SQL.outboxInsert(event, from: "counted")))

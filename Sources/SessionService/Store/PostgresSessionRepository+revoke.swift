@@ -7,10 +7,29 @@ import Postgres
 extension PostgresSessionRepository {
     package func revoke(_ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation] {
         let revocations = try await database.acting(for: ending.tenantID, deadline: deadline) { connection in
-            try await end(ending, on: connection)
+            let heardBefore = try await heardBefore(ending.cause, of: ending.tenantID, on: connection)
+            return try await end(ending, heardBefore: heardBefore, on: connection)
         }
         wakeRelay(.now)
         return revocations
+    }
+
+    /// When an event of identity was first heard of in a tenant; nil where that is now. Of two at once the one waits for the
+    /// other.
+    func heardBefore(
+        _ cause: SessionCause?, of tenantID: UUID, on connection: PostgresConnection
+    ) async throws -> Date? {
+        guard let cause else { return nil }
+        let noted = try await connection.query(
+            """
+            INSERT INTO applied_events (event_id, tenant_id, applied_at)
+            VALUES (\(cause.eventID), \(tenantID), \(cause.heardAt)) ON CONFLICT DO NOTHING RETURNING event_id
+            """)
+        guard noted.isEmpty else { return nil }
+        // A statement of its own sees what the one before has waited for.
+        return try await connection.query(
+            "SELECT applied_at FROM applied_events WHERE event_id = \(cause.eventID) AND tenant_id = \(tenantID)"
+        ).first?.decode(Date.self, "applied_at")
     }
 
     /// The insertion waits for one of the same id that is under way: so there is an end after it, to whichever of them is there.
@@ -38,6 +57,9 @@ extension PostgresSessionRepository {
 
     package func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation] {
         let revocations = try await database.acting(for: ending.tenantID, deadline: deadline) { connection in
+            if let heardBefore = try await heardBefore(ending.cause, of: ending.tenantID, on: connection) {
+                return try await end(ending, heardBefore: heardBefore, on: connection)
+            }
             let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
                 .first?.decode(Int64.self, "sequence")
             let user = Revocation(
@@ -52,13 +74,17 @@ extension PostgresSessionRepository {
 
     package func revokeTenant(
         _ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline
-    ) async throws -> (Revocation, Int) {
-        let ended = try await database.acting(for: tenantID, deadline: deadline) { connection in
+    ) async throws -> (Revocation?, Int) {
+        let ended: (Revocation?, Int) = try await database.acting(for: tenantID, deadline: deadline) { connection in
+            let heardBefore = try await heardBefore(ending.cause, of: tenantID, on: connection)
+            var concerned = Self.openedBy(heardBefore)
+            if heardBefore != nil, let cause = ending.cause { concerned += " AND auth_time <= \(cause.time)" }
             let rows = try await connection.query(
                 """
                 UPDATE sessions SET revoked_at = \(ending.now), revoked_reason = \(ending.reason.rawValue)
-                WHERE tenant_id = \(tenantID) AND revoked_at IS NULL AND idle_expires_at > \(ending.now)
+                WHERE tenant_id = \(tenantID) AND revoked_at IS NULL AND idle_expires_at > \(ending.now) AND \(concerned)
                 """)
+            guard heardBefore == nil else { return (nil, Int(rows.affectedRows)) }
             let sequence = try await connection.query("SELECT pg_current_xact_id()::text::bigint AS sequence")
                 .first?.decode(Int64.self, "sequence")
             let revocation = Revocation(
@@ -80,11 +106,15 @@ extension PostgresSessionRepository {
     }
 
     /// Ends what the selection names and is alive, with its revocations and events, in the transaction of `connection`.
-    func end(_ ending: SessionEnding, on connection: PostgresConnection) async throws -> [Revocation] {
+    /// - Parameter heardBefore: when its cause came for the first time, where it has come before.
+    func end(
+        _ ending: SessionEnding, heardBefore: Date? = nil, on connection: PostgresConnection
+    ) async throws -> [Revocation] {
         let rows = try await connection.query(
             """
             UPDATE sessions SET revoked_at = \(ending.now), revoked_reason = \(ending.reason.rawValue)
             WHERE tenant_id = \(ending.tenantID) AND revoked_at IS NULL AND \(Self.condition(ending.selection))
+                AND \(Self.openedBy(heardBefore))
             RETURNING id, user_id, pg_current_xact_id()::text::bigint AS sequence
             """)
         let ended = try rows.map { row in
@@ -95,6 +125,12 @@ extension PostgresSessionRepository {
         }
         try await record(ended, ending, on: connection)
         return ended.map(\.0)
+    }
+
+    /// The sessions that something concerns which comes once more.
+    private static func openedBy(_ heardBefore: Date?) -> SQL {
+        guard let heardBefore else { return "true" }
+        return "(origin = 'adopted' OR created_at <= \(heardBefore + SessionCause.patience))"
     }
 
     private static func condition(_ selection: SessionSelection) -> SQL {

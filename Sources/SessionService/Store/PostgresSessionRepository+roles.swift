@@ -23,7 +23,9 @@ extension PostgresSessionRepository {
                         CASE origin WHEN 'adopted' THEN auth_time ELSE greatest(auth_time, created_at) END
                             <= \(change.changedAt + RolesChange.patience))
                 """)
-            guard let refusing else { return nil }
+            guard let refusing, try await heardBefore(change.cause, of: tenantID, on: connection) == nil else {
+                return nil
+            }
             try await connection.query(
                 """
                 SELECT id FROM sessions WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL

@@ -126,6 +126,7 @@ package struct PostgresSessionRepository: SessionRepository {
                     'name', \(change.name)::text, 'username', \(change.username)::text)),
                 must_change_password = coalesce(\(change.mustChangePassword), must_change_password)
             WHERE tenant_id = \(tenantID) AND user_id = \(userID) AND revoked_at IS NULL
+                AND auth_time <= coalesce(\(change.authenticatedUntil), auth_time)
             """, actingFor: tenantID, deadline: deadline)
     }
 }

@@ -58,6 +58,25 @@ package struct OpenedSession: Sendable {
     }
 }
 
+/// An event of identity that something comes of. It may come more than once: what came to be after it was heard of for the first
+/// time is no concern of it any more.
+package struct SessionCause: Sendable, Hashable {
+    /// How long after it was first heard of a session may be opened by who had not heard of it, in seconds. What is adopted
+    /// is older than it seems, and not spared.
+    package static let patience = 60.0
+
+    package var eventID: UUID
+    /// By identity's database.
+    package var time: Date
+    package var heardAt: Date
+
+    package init(eventID: UUID, time: Date, heardAt: Date) {
+        self.eventID = eventID
+        self.time = time
+        self.heardAt = heardAt
+    }
+}
+
 /// An end of sessions: which, why, when.
 package struct SessionEnding: Sendable {
     package var selection: SessionSelection
@@ -67,11 +86,14 @@ package struct SessionEnding: Sendable {
     /// How long verifiers must remember it.
     package var revokedUntil: Date
     package var actor: SessionActor
+    /// What it comes of, where that may come again.
+    package var cause: SessionCause?
 
     package init(
         _ selection: SessionSelection, tenantID: UUID, reason: RevocationReason, now: Date, revokedUntil: Date,
-        actor: SessionActor
+        actor: SessionActor, cause: SessionCause? = nil
     ) {
+        self.cause = cause
         self.selection = selection
         self.tenantID = tenantID
         self.reason = reason
@@ -144,20 +166,20 @@ package protocol SessionRepository: Sendable {
     func revoke(_ ending: SessionEnding, absent: Session, deadline: Deadline) async throws -> [Revocation]
 
     /// As ``revoke(_:deadline:)`` for all of a user's sessions, and refuses every token of the user that was issued
-    /// before, whatever sessions are known.
+    /// before, whatever sessions are known; that once, however often its cause comes.
     func revokeUser(_ userID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> [Revocation]
 
     /// Ends all sessions of a tenant, and refuses every token of it that was issued before. Verifiers and the trail are told
     /// of the tenant, not of each session.
-    /// - Returns: the one revocation, and how many sessions were alive.
-    func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> (Revocation, Int)
+    /// - Returns: the one revocation, nil where its cause has come before, and how many sessions were alive.
+    func revokeTenant(_ tenantID: UUID, _ ending: SessionEnding, deadline: Deadline) async throws -> (Revocation?, Int)
 
     /// Brings the roles in the snapshots of a user's live sessions up to date, each unless it has those of a later change.
     ///
     /// - Parameter refusing: where something was taken. It is asked for the moment when no refresh can give the roles of before
     ///   any more: every token of the user issued before `now` is refused then, and the sessions, which stay, say so
     ///   (``Session/tokensRefusedAt``).
-    /// - Returns: the revocation, where tokens are refused.
+    /// - Returns: the revocation, where tokens are refused: once, however often the change comes.
     func changeRoles(
         of userID: UUID, tenantID: UUID, _ change: RolesChange, refusing: (@Sendable () -> SessionEnding)?,
         deadline: Deadline

@@ -8,10 +8,14 @@ package struct SnapshotChange: Sendable, Hashable {
     package var clearsName: Bool
     package var username: String?
     package var mustChangePassword: Bool?
+    /// Only of sessions authenticated until then; nil for all.
+    package var authenticatedUntil: Date?
 
     package init(
-        name: String? = nil, clearsName: Bool = false, username: String? = nil, mustChangePassword: Bool? = nil
+        name: String? = nil, clearsName: Bool = false, username: String? = nil, mustChangePassword: Bool? = nil,
+        authenticatedUntil: Date? = nil
     ) {
+        self.authenticatedUntil = authenticatedUntil
         self.name = name
         self.clearsName = clearsName
         self.username = username
@@ -19,6 +23,7 @@ package struct SnapshotChange: Sendable, Hashable {
     }
 
     package func apply(to session: inout Session) {
+        if let authenticatedUntil, session.authenticatedAt > authenticatedUntil { return }
         if clearsName { session.user.name = nil }
         if let name { session.user.name = name }
         if let username { session.user.username = username }
@@ -36,8 +41,11 @@ package struct RolesChange: Sendable, Hashable {
     package var permissions: [String]?
     /// By identity's database, whose clock dates sign-ins, too.
     package var changedAt: Date
+    /// What it comes of, where that may come again.
+    package var cause: SessionCause?
 
-    package init(roles: [String]?, permissions: [String]?, changedAt: Date) {
+    package init(roles: [String]?, permissions: [String]?, changedAt: Date, cause: SessionCause? = nil) {
+        self.cause = cause
         self.roles = roles
         self.permissions = permissions
         self.changedAt = changedAt

@@ -50,14 +50,15 @@ package struct DeviceTrust: Sendable {
 
     /// A password was changed, or a user is gone: whoever held a device's token proves nothing by it any more.
     package func forgetEverything(
-        of user: UUID, tenantID: UUID, actor: SessionActor, deadline: Deadline
+        of user: UUID, tenantID: UUID, because cause: SessionCause, actor: SessionActor, deadline: Deadline
     ) async throws {
         let event = try DomainEvent(
             type: .deviceForgotten, subject: user.text, tenantID: tenantID, time: now(),
             data: EventDetail(
                 actorID: actor.userID, ip: actor.ip, userAgent: actor.userAgent, requestID: actor.requestID,
                 status: .success, details: ["device_id": "all"]))
-        _ = try await repository.forget(nil, of: user, tenantID: tenantID, event: event, deadline: deadline)
+        _ = try await repository.forget(
+            nil, of: user, tenantID: tenantID, because: cause, event: event, deadline: deadline)
     }
 
     /// Whether a token is one of a trusted device of the user's.

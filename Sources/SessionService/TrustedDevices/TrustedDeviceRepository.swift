@@ -16,8 +16,20 @@ package protocol TrustedDeviceRepository: Sendable {
     ) async throws -> Bool
 
     /// Forgets one device, or all of a user's.
+    /// - Parameter cause: where that is what an event of identity comes to. Once more it spares what was trusted after the store
+    ///   of sessions has first heard of it.
     /// - Returns: how many went.
     func forget(
-        _ id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
+        _ id: UUID?, of userID: UUID, tenantID: UUID, because cause: SessionCause?, event: DomainEvent,
+        deadline: Deadline
     ) async throws -> Int
+}
+
+extension TrustedDeviceRepository {
+    /// Forgets what a user wants forgotten.
+    package func forget(
+        _ id: UUID?, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
+    ) async throws -> Int {
+        try await forget(id, of: userID, tenantID: tenantID, because: nil, event: event, deadline: deadline)
+    }
 }
