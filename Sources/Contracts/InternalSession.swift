@@ -79,8 +79,8 @@ package struct WithdrawSessionRequest: Codable, Sendable, Hashable {
     }
 }
 
-/// `POST /api/v1/internal/users/{user_id}/password-changed`: identity tells session at once what the event
-/// `identity.password.changed` guarantees. Every session that began before, but one, ends.
+/// `POST /api/v1/internal/users/{user_id}/password-changed`: how an identity service of before tells session at once what the
+/// event `identity.password.changed` guarantees (``IdentityEventsNotice``). Every session that began before, but one, ends.
 package struct PasswordChangedNotice: Codable, Sendable, Hashable {
     package var tenantID: UUID
     package var changedAt: Date

@@ -50,13 +50,17 @@ package func buildIdentityService(
         context: ContextWords(try settings.value(.contextWords)),
         rangeURL: try settings.valueIfPresent(.breachRangeURL), metrics: telemetry.metrics, logger: telemetry.logger)
     let invitations = PostgresInvitationRepository(database: database)
+    // A client of its own, whose breaker logins know nothing of.
+    let notices = SessionNotices(
+        RemoteSessions(try security.client(of: "session", at: .sessionURL, settings: settings)),
+        logger: telemetry.logger)
     let unanswered = UnansweredRefreshes(
         store: repository, sessions: RemoteSessions(session), metrics: telemetry.metrics, logger: telemetry.logger)
     let rules = try IdentityRules(
         repository: repository, invitations: invitations, codes: codes, deletions: deletions, oneTime: oneTime,
         hasher: hasher, screening: screening, sessions: RemoteSessions(session), factors: RemoteSecondFactors(mfa),
         tokens: security.issuer(settings: settings), throttle: throttle, security: security, warmup: warmup,
-        unanswered: unanswered,
+        unanswered: unanswered, notices: notices,
         oneTimePassword: OneTimePassword(lifetime: try settings.value(.oneTimePasswordLifetime)), telemetry: telemetry)
     let personal = try personalDataConsumer(
         deletions, session: session, security: security, settings: settings, telemetry: telemetry)
@@ -75,7 +79,7 @@ package func buildIdentityService(
     TenancyRules(
         database: database, wakeRelay: { events.outbox.wake($0) }, repository: repository,
         accounts: rules.settings.accounts, hasher: rules.hasher, choice: rules.choice, oneTime: rules.oneTimePassword,
-        invitationCodes: invitationCodes, sessions: RemoteSessions(session),
+        invitationCodes: invitationCodes, sessions: RemoteSessions(session), notices: notices,
         tokens: try security.issuer(settings: settings), logger: telemetry.logger
     ).addRoutes(to: router.group("api/v1"), security: security)
 
@@ -198,7 +202,7 @@ struct IdentityRules {
         invitations: any InvitationRepository, codes: PostgresCodeRepository, deletions: any DeletionRepository,
         oneTime: OneTimeCodes, hasher: any PasswordHashing, screening: any PasswordScreening, sessions: RemoteSessions,
         factors: any SecondFactorService, tokens: any AccessTokenMinting, throttle: Throttle,
-        security: ServiceSecurity, warmup: ServiceWarmup, unanswered: UnansweredRefreshes,
+        security: ServiceSecurity, warmup: ServiceWarmup, unanswered: UnansweredRefreshes, notices: SessionNotices,
         oneTimePassword: OneTimePassword, telemetry: Telemetry
     ) {
         self.repository = repository
@@ -211,13 +215,12 @@ struct IdentityRules {
         let accounts = CachedAccounts(repository, cache: warmup.caching("account"))
         reauthentication = Reauthentication(
             repository: repository, hasher: hasher, throttle: throttle, tokens: tokens)
-        deletion = AccountDeletion(
-            repository: deletions, sessions: sessions, accounts: accounts, logger: telemetry.logger)
+        deletion = AccountDeletion(repository: deletions, accounts: accounts, notices: notices)
         emailChange = EmailChange(changes: codes, oneTime: oneTime, accounts: accounts)
         strength = PasswordStrength(repository: repository, screening: screening)
         passwordReset = PasswordReset(
-            repository: repository, codes: codes, oneTime: oneTime, hasher: hasher, choice: choice, sessions: sessions,
-            accounts: accounts, throttle: throttle, logger: telemetry.logger)
+            repository: repository, codes: codes, oneTime: oneTime, hasher: hasher, choice: choice,
+            accounts: accounts, throttle: throttle, notices: notices)
         emailVerification = EmailVerification(
             codes: codes, oneTime: oneTime, accounts: accounts, throttle: throttle)
         self.choice = choice
@@ -243,8 +246,8 @@ struct IdentityRules {
             degraded: DegradedRefresh(tokens: tokens, revocations: security.revocations), repository: repository,
             unanswered: unanswered, logger: telemetry.logger)
         passwordChange = PasswordChange(
-            repository: repository, hasher: hasher, sessions: sessions, tokens: tokens, choice: choice,
-            throttle: throttle, logger: telemetry.logger)
+            repository: repository, hasher: hasher, tokens: tokens, choice: choice, throttle: throttle,
+            notices: notices)
         settings = AccountSettings(repository: repository, accounts: accounts)
         bootstrap = Bootstrap(repository: repository, hasher: hasher)
         self.oneTimePassword = oneTimePassword

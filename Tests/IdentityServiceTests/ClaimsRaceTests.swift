@@ -126,8 +126,7 @@ struct ClaimsRaceTests {
             repository: repository, hasher: CountingHasher(), throttle: NoThrottle(), tokens: tokens
         ).again(by: claims(user), password: "correct horse", declared: nil, origin: makeOrigin())
         _ = try await PasswordChange(
-            repository: repository, hasher: CountingHasher(), sessions: FakeSessions(), tokens: tokens,
-            logger: Logger(label: "test")
+            repository: repository, hasher: CountingHasher(), tokens: tokens
         ).change(by: claims(user), from: "correct horse", to: "another horse", origin: makeOrigin())
         #expect(tokens.grants.count == 4)
         for grant in tokens.grants {
@@ -197,8 +196,6 @@ struct MeddlingSessions: SessionOpening {
     func trusts(_ question: TrustedDeviceQuestion, scope: RequestScope) -> Bool { false }
 
     func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) throws { try ended.end(request.sessionID) }
-
-    func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) {}
 }
 
 extension InMemoryIdentityRepository {

@@ -306,7 +306,7 @@ private struct Room: Sendable {
         let accounts = CachedAccounts(made.users, cache: nil)
         reset = PasswordReset(
             repository: made.users, codes: made.codes, oneTime: oneTime, hasher: CountingHasher(),
-            sessions: FakeSessions(), accounts: accounts, throttle: throttle, logger: logger)
+            accounts: accounts, throttle: throttle)
         verification = EmailVerification(
             codes: made.codes, oneTime: oneTime, accounts: accounts, throttle: throttle)
         emailChange = EmailChange(changes: made.codes, oneTime: oneTime, accounts: accounts)
@@ -371,7 +371,7 @@ final class Mailbox: MailTransport {
 
 /// For mails none of which is about a deletion.
 struct NoDeletions: DeletionRepository {
-    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Deletion? { nil }
+    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) -> Stored<Deletion>? { nil }
     func finishDeletion(of userID: UUID, tenantID: UUID, eventID: UUID, deadline: Deadline) {}
     func hosts(of userID: UUID, deadline: Deadline) -> [UUID] { [] }
     func recordErasure(

@@ -27,8 +27,7 @@ struct GuestTests {
         let (world, ann, owner) = try await guest(in: store)
         let repository = world.store.repository
         let change = PasswordChange(
-            repository: repository, hasher: CountingHasher(), sessions: FakeSessions(), tokens: RecordingTokens(),
-            logger: Logger(label: "test"))
+            repository: repository, hasher: CountingHasher(), tokens: RecordingTokens())
         await #expect(throws: IdentityError.homeTenantNeeded) {
             _ = try await change.change(
                 by: ann, from: "correct horse", to: "another horse", origin: makeOrigin())

@@ -132,10 +132,6 @@ struct FakeSessions: SessionOpening {
     func withdraw(_ request: WithdrawSessionRequest, scope: RequestScope) throws {
         if isAway { throw Away() }
     }
-
-    func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) throws {
-        if isAway { throw Away() }
-    }
 }
 
 struct FakeTokens: AccessTokenMinting {

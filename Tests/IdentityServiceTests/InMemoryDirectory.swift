@@ -44,19 +44,21 @@ extension InMemoryIdentityRepository: UserDirectory {
         accounts[userID]?.passwordHash = hash
         accounts[userID]?.mustChangePassword = true
         accounts[userID]?.passwordExpiresAt = expiresAt
-        events.append(event)
-        return now
+        let time = now
+        events.append(event.stored(at: time))
+        return time
     }
 
     func delete(
         _ userID: UUID, tenantID: UUID, event: DomainEvent, because reason: DomainEvent?, deadline: Deadline
-    ) throws {
+    ) throws -> DomainEvent {
         guard accounts[userID]?.user.tenantID == tenantID else { throw IdentityError.userUnknown }
         for tenant in tenants.keys { try requireOwner(otherThan: userID, in: tenant) }
         accounts[userID] = nil
         guests.removeAll { $0.userID == userID }
         if let reason { events.append(reason) }
         events.append(event)
+        return event
     }
 
     private static func matches(_ user: User, _ filter: UserFilter) -> Bool {

@@ -124,10 +124,11 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
         account.passwordHash = newHash
         account.mustChangePassword = false
         account.passwordExpiresAt = nil
-        account.passwordChangedAt = now
+        let time = now
+        account.passwordChangedAt = time
         accounts[userID] = account
-        events.append(event)
-        return now
+        events.append(event.stored(at: time))
+        return time
     }
 
     func update(
@@ -151,14 +152,14 @@ actor InMemoryIdentityRepository: IdentityRepository, SecondFactorRepository, Re
     @discardableResult
     func setStatus(
         _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
-    ) throws -> User? {
+    ) throws -> Stored<User>? {
         guard var account = account(userID, tenantID: tenantID, deadline: deadline), account.user.status != status
         else { return nil }
         if status != .active { try requireOwner(otherThan: userID, in: tenantID) }
         account.user.status = status
         accounts[userID] = account
         events.append(event)
-        return account.user
+        return Stored(account.user, events: [event])
     }
 
     /// For the store of codes: the new address, and the one before.

@@ -20,7 +20,7 @@ extension InMemoryIdentityRepository: RoleRepository {
         _ name: String, tenantID: UUID, description: String?, permissions: [String]?, event: DomainEvent,
         check: @Sendable (CustomRole) throws -> Void, holderEvent: @Sendable (RoleChange) throws -> DomainEvent,
         deadline: Deadline
-    ) throws -> CustomRole {
+    ) throws -> Stored<CustomRole> {
         let index = customRoles.firstIndex { $0.tenantID == tenantID && $0.name == name }
         guard let index else { throw IdentityError.roleUnknown }
         try check(customRoles[index])
@@ -28,19 +28,18 @@ extension InMemoryIdentityRepository: RoleRepository {
         if let description { customRoles[index].description = description }
         if let permissions { customRoles[index].permissions = permissions }
         events.append(event)
-        if permissions != nil {
-            for (id, roles) in holders(of: name, in: tenantID) {
-                let change = self.change(id, from: (roles, before), to: (roles, customRoles), in: tenantID)
-                events.append(try holderEvent(change))
-            }
+        guard permissions != nil else { return Stored(customRoles[index], events: []) }
+        let told = try holders(of: name, in: tenantID).map { id, roles in
+            try holderEvent(change(id, from: (roles, before), to: (roles, customRoles), in: tenantID))
         }
-        return customRoles[index]
+        events += told
+        return Stored(customRoles[index], events: told)
     }
 
     func delete(
         _ name: String, tenantID: UUID, event: DomainEvent, check: @Sendable (CustomRole) throws -> Void,
         holderEvent: @Sendable (RoleChange) throws -> DomainEvent, deadline: Deadline
-    ) throws {
+    ) throws -> [DomainEvent] {
         guard let role = customRoles.first(where: { $0.tenantID == tenantID && $0.name == name }) else {
             throw IdentityError.roleUnknown
         }
@@ -48,20 +47,22 @@ extension InMemoryIdentityRepository: RoleRepository {
         let before = customRoles
         customRoles.removeAll { $0.tenantID == tenantID && $0.name == name }
         events.append(event)
-        for (id, roles) in holders(of: name, in: tenantID) {
+        let told = try holders(of: name, in: tenantID).map { id, roles in
             let after = roles.filter { $0 != name }
             setRoles(after, of: id, in: tenantID)
-            events.append(try holderEvent(change(id, from: (roles, before), to: (after, customRoles), in: tenantID)))
+            return try holderEvent(change(id, from: (roles, before), to: (after, customRoles), in: tenantID))
         }
+        events += told
         for (hash, invitation) in codes where invitation.tenantID == tenantID {
             codes[hash]?.roles.removeAll { $0 == name }
         }
+        return told
     }
 
     func assign(
         to userID: UUID, tenantID: UUID, change: @Sendable ([String]) -> [String],
         event: @Sendable (RoleChange) throws -> DomainEvent, deadline: Deadline
-    ) throws -> RoleChange {
+    ) throws -> Stored<RoleChange> {
         guard let account = account(userID, tenantID: tenantID, deadline: deadline) else {
             throw IdentityError.userUnknown
         }
@@ -71,12 +72,12 @@ extension InMemoryIdentityRepository: RoleRepository {
         let known = roles(tenantID: tenantID, deadline: deadline).map(\.name) + BuiltInRole.allCases.map(\.rawValue)
         guard Set(after).subtracting(before).isSubset(of: known) else { throw IdentityError.invalid("roles", "") }
         let made = self.change(userID, from: (before, customRoles), to: (after, customRoles), in: tenantID)
-        guard before != after else { return made }
+        guard before != after else { return Stored(made, events: []) }
         let recorded = try event(made)
         if before.contains("owner"), !after.contains("owner") { try requireOwner(otherThan: userID, in: tenantID) }
         setRoles(after, of: userID, in: tenantID)
         events.append(recorded)
-        return made
+        return Stored(made, events: [recorded])
     }
 
     func requireOwner(otherThan userID: UUID, in tenantID: UUID) throws {

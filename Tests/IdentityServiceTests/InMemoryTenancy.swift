@@ -40,11 +40,12 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
             }
     }
 
-    func setStatus(_ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline) -> Tenant? {
-        guard tenants[id] != nil, tenants[id]?.status != status else { return nil }
-        tenants[id]?.status = status
+    func setStatus(_ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline) -> Stored<Tenant>? {
+        guard var tenant = tenants[id], tenant.status != status else { return nil }
+        tenant.status = status
+        tenants[id] = tenant
         events.append(event)
-        return tenants[id]
+        return Stored(tenant, events: [event])
     }
 
     // MARK: - Invitations
@@ -138,23 +139,23 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
     func setStatus(
         _ status: Membership.Status, of userID: UUID, tenantID: UUID, from present: [Membership.Status],
         event: DomainEvent, deadline: Deadline
-    ) throws -> Bool {
+    ) throws -> DomainEvent? {
         if status != .active { try requireOwner(otherThan: userID, in: tenantID) }
         if let user = accounts[userID]?.user, user.tenantID == tenantID {
-            guard present.contains(user.membership) else { return false }
+            guard present.contains(user.membership) else { return nil }
             accounts[userID]?.user.membership = status
         } else {
             let index = guests.firstIndex { $0.userID == userID && $0.tenantID == tenantID }
-            guard let index, present.contains(guests[index].status) else { return false }
+            guard let index, present.contains(guests[index].status) else { return nil }
             guests[index].status = status
         }
         events.append(event)
-        return true
+        return event
     }
 
     func remove(
         _ userID: UUID, tenantID: UUID, from present: [Membership.Status], event: DomainEvent, deadline: Deadline
-    ) throws {
+    ) throws -> DomainEvent {
         try requireOwner(otherThan: userID, in: tenantID)
         guard let index = guests.firstIndex(where: { $0.userID == userID && $0.tenantID == tenantID }) else {
             throw IdentityError.userUnknown
@@ -162,5 +163,6 @@ extension InMemoryIdentityRepository: TenantRepository, InvitationRepository, Me
         guard present.contains(guests[index].status) else { throw IdentityError.accountDisabled }
         guests.remove(at: index)
         events.append(event)
+        return event
     }
 }

@@ -45,8 +45,7 @@ struct OneTimePasswordTests {
         let answer = try await signIn("ann", password, world)
         let user = try #require(try await world.user(answer.user.id))
         _ = try await PasswordChange(
-            repository: world.store.repository, hasher: CountingHasher(), sessions: FakeSessions(),
-            tokens: FakeTokens(), logger: Logger(label: "test")
+            repository: world.store.repository, hasher: CountingHasher(), tokens: FakeTokens()
         ).change(by: world.claims(user), from: password, to: "another horse", origin: makeOrigin())
         let account = try await world.store.repository.account(
             user.id, tenantID: user.tenantID, deadline: makeOrigin().scope.deadline)

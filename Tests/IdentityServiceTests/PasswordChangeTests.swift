@@ -1,7 +1,6 @@
 import Contracts
 import Foundation
 import IdentityService
-import Logging
 import MicroMiddleware
 import Synchronization
 import Testing
@@ -72,8 +71,7 @@ struct PasswordChangeTests {
 
     private func change(_ identity: AccessTokenClaims, from current: String) async throws -> MintedAccessToken {
         try await PasswordChange(
-            repository: repository, hasher: CountingHasher(), sessions: FakeSessions(), tokens: FakeTokens(),
-            throttle: throttle, logger: Logger(label: "test")
+            repository: repository, hasher: CountingHasher(), tokens: FakeTokens(), throttle: throttle
         ).change(by: identity, from: current, to: "another horse", origin: makeOrigin())
     }
 

@@ -17,17 +17,18 @@ struct TenancyWorld {
     let creation: UserCreation
     let check: PermissionCheck
 
-    init(_ store: Tenancy) {
+    /// - Parameter notices: who is told of what they do.
+    init(_ store: Tenancy, notices: SessionNotices? = nil) {
         self.store = store
         let cache = RoleCache { try await store.roles.roles(tenantID: $0, deadline: $1) }
-        roles = RoleAdministration(roles: store.roles, cache: cache)
-        tenants = TenantAdministration(tenants: store.tenants)
+        roles = RoleAdministration(roles: store.roles, cache: cache, notices: notices)
+        tenants = TenantAdministration(tenants: store.tenants, notices: notices)
         invitations = Invitations(
             invitations: store.invitations, memberships: store.memberships, roles: store.roles,
             codes: InvitationCodes(pepper: testPepper))
         users = UserAdministration(
             repository: store.repository, directory: store.directory, memberships: store.memberships,
-            roles: store.roles, hasher: CountingHasher())
+            roles: store.roles, hasher: CountingHasher(), notices: notices)
         creation = UserCreation(repository: store.repository, roles: store.roles, hasher: CountingHasher())
         check = PermissionCheck(cache: cache)
     }

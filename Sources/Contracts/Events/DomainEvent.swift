@@ -41,6 +41,11 @@ package struct DomainEvent: Sendable, Hashable, Identifiable {
         self.data = json
     }
 
+    /// The same event with the time that a store has given it.
+    package func stored(at time: Date) -> DomainEvent {
+        DomainEvent(id: id, type: type, subject: subject, tenantID: tenantID, time: EventTime(time), json: data)
+    }
+
     /// The most that `data` may take.
     package static let maximumDataBytes = 64 * 1_024
 }

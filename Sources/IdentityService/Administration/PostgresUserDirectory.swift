@@ -76,22 +76,25 @@ package struct PostgresUserDirectory: UserDirectory {
 
     package func setStatus(
         _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
-    ) async throws -> User? {
+    ) async throws -> Stored<User>? {
         let sql: SQL =
             """
             WITH u AS (
                 UPDATE users SET status = \(status.rawValue), updated_at = clock_timestamp()
                 WHERE id = \(userID) AND tenant_id = \(tenantID) AND status NOT IN ('deleted', \(status.rawValue))
                 RETURNING *
-            ), recorded AS (\(SQL.outboxInsert(event, from: "u")))
-            SELECT \(IdentityRows.userColumns) FROM u JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id
+            ), recorded AS (\(SQL.outboxInsert(event, from: "u")) RETURNING occurred_at)
+            SELECT \(IdentityRows.userColumns), (SELECT occurred_at FROM recorded) AS occurred_at
+            FROM u JOIN memberships m ON m.user_id = u.id AND m.tenant_id = u.tenant_id
             """
-        let changed: User? = try await database.withTransaction(deadline: deadline) { connection in
+        let changed: Stored<User>? = try await database.withTransaction(deadline: deadline) { connection in
             if status != .active {
                 try await OwnerGuard.requireOthers(than: userID, homeTenantID: tenantID, on: connection)
             }
             try await connection.act(for: tenantID)
-            return try await connection.query(sql).first.map(User.init(row:))
+            return try await connection.query(sql).first.map { row in
+                Stored(try User(row: row), events: [event.stored(at: try row.decode(Date.self, "occurred_at"))])
+            }
         }
         wakeRelay(.now)
         return changed
@@ -116,8 +119,8 @@ package struct PostgresUserDirectory: UserDirectory {
 
     package func delete(
         _ userID: UUID, tenantID: UUID, event: DomainEvent, because reason: DomainEvent?, deadline: Deadline
-    ) async throws {
-        try await database.withTransaction(deadline: deadline) { connection in
+    ) async throws -> DomainEvent {
+        let stored = try await database.withTransaction(deadline: deadline) { connection in
             try await OwnerGuard.requireOthers(than: userID, homeTenantID: tenantID, on: connection)
             // Whether it is the tenant's is for the database's policies to say; what goes with the account is in other
             // tenants as well.
@@ -129,8 +132,10 @@ package struct PostgresUserDirectory: UserDirectory {
             if let reason { try await connection.query(SQL.outboxInsert(reason, from: "(SELECT) AS always")) }
             let begun = try await PostgresDeletionRepository.begin(
                 userID, tenantID: tenantID, event: event, on: connection)
-            guard begun != nil else { throw IdentityError.userUnknown }
+            guard let stored = begun?.events.first else { throw IdentityError.userUnknown }
+            return stored
         }
         wakeRelay(.now)
+        return stored
     }
 }

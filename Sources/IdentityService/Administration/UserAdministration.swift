@@ -12,12 +12,14 @@ package struct UserAdministration: Sendable {
     let roles: any RoleRepository
     let hasher: any PasswordHashing
     let oneTime: OneTimePassword
+    let notices: SessionNotices?
 
     package init(
         repository: any IdentityRepository, accounts: CachedAccounts? = nil, directory: any UserDirectory,
         memberships: any MembershipRepository, roles: any RoleRepository, hasher: any PasswordHashing,
-        oneTime: OneTimePassword = OneTimePassword()
+        oneTime: OneTimePassword = OneTimePassword(), notices: SessionNotices? = nil
     ) {
+        self.notices = notices
         self.oneTime = oneTime
         self.repository = repository
         self.accounts = accounts ?? CachedAccounts(repository, cache: nil)
@@ -88,9 +90,10 @@ package struct UserAdministration: Sendable {
                 status == .active ? .membershipApproved : .membershipRemoved, user: id, tenantID: identity.tenantID,
                 actor: identity.subject, session: identity.sessionID,
                 message: status == .active ? "let in again" : "shut out")
-            _ = try await memberships.setStatus(
+            let changed = try await memberships.setStatus(
                 status == .active ? .active : .suspended, of: id, tenantID: identity.tenantID,
                 from: status == .active ? [.suspended] : [.active, .pending], event: event, deadline: deadline)
+            await notices?.tell([changed].compactMap(\.self), origin: origin)
         } else {
             let event = try origin.event(
                 status == .active ? .userEnabled : .userDisabled, user: id, tenantID: identity.tenantID,
@@ -99,7 +102,10 @@ package struct UserAdministration: Sendable {
                 try await directory.setStatus(
                     status, of: id, tenantID: identity.tenantID, event: event, deadline: deadline)
             }
-            if let changed { return changed }
+            if let changed {
+                await notices?.tell(changed.events, origin: origin)
+                return changed.value
+            }
         }
         return try await user(id, by: identity, origin: origin)
     }
@@ -116,17 +122,18 @@ package struct UserAdministration: Sendable {
             approve ? .membershipApproved : .membershipRejected, user: id, tenantID: identity.tenantID,
             actor: identity.subject, session: identity.sessionID)
         if approve {
-            let isChanged = try await memberships.setStatus(
+            let changed = try await memberships.setStatus(
                 .active, of: id, tenantID: identity.tenantID, from: [.pending], event: event, deadline: deadline)
-            guard isChanged else { throw IdentityError.userUnknown }
+            guard changed != nil else { throw IdentityError.userUnknown }
         } else {
             let deletion = try origin.event(
                 .userDeleted, user: id, tenantID: identity.tenantID, actor: identity.subject,
                 session: identity.sessionID)
-            try await accounts.changing(id, tenantID: identity.tenantID) {
+            let deleted = try await accounts.changing(id, tenantID: identity.tenantID) {
                 try await directory.delete(
                     id, tenantID: identity.tenantID, event: deletion, because: event, deadline: deadline)
             }
+            await notices?.tell([deleted], origin: origin)
         }
     }
 
@@ -142,7 +149,7 @@ package struct UserAdministration: Sendable {
             present.isGuest ? .membershipRemoved : .userDeleted, user: id, tenantID: identity.tenantID,
             actor: identity.subject, session: identity.sessionID)
         let deadline = origin.scope.deadline.forStatement
-        try await accounts.changing(id, tenantID: identity.tenantID) {
+        let gone = try await accounts.changing(id, tenantID: identity.tenantID) {
             if present.isGuest {
                 try await memberships.remove(
                     id, tenantID: identity.tenantID, from: Membership.Status.allCases, event: event, deadline: deadline)
@@ -151,6 +158,7 @@ package struct UserAdministration: Sendable {
                     id, tenantID: identity.tenantID, event: event, because: nil, deadline: deadline)
             }
         }
+        await notices?.tell([gone], origin: origin)
     }
 
     /// Gives the user a password for one login, at which it must be changed, before it is over. Every session ends.
@@ -178,7 +186,8 @@ package struct UserAdministration: Sendable {
         let changed = try await directory.resetPassword(
             of: id, tenantID: identity.tenantID, hash: hash, expiresAt: oneTime.expiry, event: event,
             deadline: deadline.forStatement)
-        guard changed != nil else { throw IdentityError.userUnknown }
+        guard let changed else { throw IdentityError.userUnknown }
+        await notices?.tell([event.stored(at: changed)], origin: origin)
         return password
     }
 

@@ -76,7 +76,7 @@ package protocol UserDirectory: Sendable {
     /// - Throws: ``IdentityError/lastOwner``
     func setStatus(
         _ status: User.Status, of userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
-    ) async throws -> User?
+    ) async throws -> Stored<User>?
 
     /// Sets a password that must be changed at the next login, which must come before `expiresAt`.
     /// - Returns: when, by the store's clock; `nil` when the account is not of this tenant.
@@ -88,8 +88,10 @@ package protocol UserDirectory: Sendable {
     /// - Parameters:
     ///   - event: of type `userDeleted`; its id names the deletion.
     ///   - reason: written before it.
+    /// - Returns: the event as it is stored.
     /// - Throws: ``IdentityError/userUnknown`` when the account is not of this tenant, ``IdentityError/lastOwner``
+    @discardableResult
     func delete(
         _ userID: UUID, tenantID: UUID, event: DomainEvent, because reason: DomainEvent?, deadline: Deadline
-    ) async throws
+    ) async throws -> DomainEvent
 }

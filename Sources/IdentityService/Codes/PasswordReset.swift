@@ -1,6 +1,5 @@
 import Contracts
 package import Foundation
-package import Logging
 import MicroMiddleware
 
 /// Forgotten passwords: a code by mail, and with it a new password.
@@ -13,15 +12,14 @@ package struct PasswordReset: Sendable {
     let oneTime: OneTimeCodes
     let hasher: any PasswordHashing
     let choice: PasswordChoice
-    let sessions: any SessionOpening
     let accounts: CachedAccounts
     let throttle: any Throttling
-    let logger: Logger
+    let notices: SessionNotices?
 
     package init(
         repository: any IdentityRepository, codes: any CodeRepository, oneTime: OneTimeCodes,
-        hasher: any PasswordHashing, choice: PasswordChoice? = nil, sessions: any SessionOpening,
-        accounts: CachedAccounts, throttle: any Throttling = NoThrottle(), logger: Logger
+        hasher: any PasswordHashing, choice: PasswordChoice? = nil, accounts: CachedAccounts,
+        throttle: any Throttling = NoThrottle(), notices: SessionNotices? = nil
     ) {
         self.throttle = throttle
         self.accounts = accounts
@@ -30,8 +28,7 @@ package struct PasswordReset: Sendable {
         self.oneTime = oneTime
         self.hasher = hasher
         self.choice = choice ?? PasswordChoice(hasher: hasher)
-        self.sessions = sessions
-        self.logger = logger
+        self.notices = notices
     }
 
     /// Asks for a code. It comes by mail, if there is such a user with an address.
@@ -75,14 +72,7 @@ package struct PasswordReset: Sendable {
             try await codes.resetPassword(with: stored, newHash: hash, event: event, deadline: deadline.forStatement)
         }
         guard let changed else { throw IdentityError.codeInvalid }
-        do {
-            let notice = PasswordChangedNotice(tenantID: stored.tenantID, changedAt: changed, keptSessionID: nil)
-            try await sessions.passwordChanged(notice, of: stored.userID.text, scope: origin.scope)
-        } catch {
-            logger.notice(
-                "session was not told of a password reset: its event will tell it",
-                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
-        }
+        await notices?.tell([event.stored(at: changed)], origin: origin)
     }
 
     private func match(

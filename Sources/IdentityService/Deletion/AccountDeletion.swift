@@ -1,6 +1,5 @@
 import Contracts
 package import Foundation
-package import Logging
 package import MicroMiddleware
 
 /// Deleting one's account, and taking one's data along: each one call, finished by all services through events.
@@ -9,17 +8,13 @@ package struct AccountDeletion: Sendable {
     package static let exportLifetime: TimeInterval = 86_400
 
     let repository: any DeletionRepository
-    let sessions: any SessionOpening
     let accounts: CachedAccounts
-    let logger: Logger
+    let notices: SessionNotices?
 
-    package init(
-        repository: any DeletionRepository, sessions: any SessionOpening, accounts: CachedAccounts, logger: Logger
-    ) {
+    package init(repository: any DeletionRepository, accounts: CachedAccounts, notices: SessionNotices? = nil) {
         self.accounts = accounts
         self.repository = repository
-        self.sessions = sessions
-        self.logger = logger
+        self.notices = notices
     }
 
     /// From here on the user does not exist to anybody; the other services follow when the event reaches them.
@@ -38,17 +33,8 @@ package struct AccountDeletion: Sendable {
                 deadline: origin.scope.deadline.forStatement)
         }
         guard let deletion else { throw IdentityError.userUnknown }
-        do {
-            // The event guarantees that the sessions end; this makes it happen now.
-            let notice = PasswordChangedNotice(
-                tenantID: identity.tenantID, changedAt: Date() + 1, keptSessionID: nil)
-            try await sessions.passwordChanged(notice, of: identity.subject.text, scope: origin.scope)
-        } catch {
-            logger.notice(
-                "session was not told of a deletion: its event will tell it",
-                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
-        }
-        return deletion
+        await notices?.tell(deletion.events, origin: origin)
+        return deletion.value
     }
 
     package func deletion(_ id: UUID, origin: RequestOrigin) async throws -> Deletion? {

@@ -43,7 +43,9 @@ package protocol DeletionRepository: Sendable {
     ///
     /// - Returns: `nil` when there is no such user any more.
     /// - Throws: ``IdentityError/lastOwner`` for the last owner of a tenant.
-    func delete(_ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline) async throws -> Deletion?
+    func delete(
+        _ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
+    ) async throws -> Stored<Deletion>?
 
     /// The same for a user whom something else has marked as deleted; twice is as good as once.
     func finishDeletion(of userID: UUID, tenantID: UUID, eventID: UUID, deadline: Deadline) async throws

@@ -16,8 +16,8 @@ package struct PostgresDeletionRepository: DeletionRepository {
 
     package func delete(
         _ userID: UUID, tenantID: UUID, event: DomainEvent, deadline: Deadline
-    ) async throws -> Deletion? {
-        let deletion = try await database.withTransaction(deadline: deadline) { connection -> Deletion? in
+    ) async throws -> Stored<Deletion>? {
+        let deletion = try await database.withTransaction(deadline: deadline) { connection -> Stored<Deletion>? in
             try await OwnerGuard.requireOthers(than: userID, homeTenantID: tenantID, on: connection)
             return try await Self.begin(userID, tenantID: tenantID, event: event, on: connection)
         }
@@ -30,7 +30,7 @@ package struct PostgresDeletionRepository: DeletionRepository {
     /// - Returns: `nil` when the tenant has no such account any more.
     static func begin(
         _ userID: UUID, tenantID: UUID, event: DomainEvent, on connection: PostgresConnection
-    ) async throws -> Deletion? {
+    ) async throws -> Stored<Deletion>? {
         let found = try await connection.query(
             """
             SELECT email FROM users WHERE id = \(userID) AND tenant_id = \(tenantID) AND status <> 'deleted' FOR UPDATE
@@ -44,12 +44,14 @@ package struct PostgresDeletionRepository: DeletionRepository {
                 INSERT INTO deletions (id, user_id, tenant_id, email, erased)
                 VALUES (\(event.id), \(userID), \(tenantID), \(address), '{identity}')
                 RETURNING id, requested_at, erased, completed_at
-            ), recorded AS (\(SQL.outboxInsert(event, from: "begun")))
-            SELECT * FROM begun
+            ), recorded AS (\(SQL.outboxInsert(event, from: "begun")) RETURNING occurred_at)
+            SELECT * FROM begun, recorded
             """
         ).first
         for statement in Self.erasure(of: userID, tenantID) { try await connection.query(statement) }
-        return try row.map(Deletion.init(row:))
+        return try row.map { row in
+            Stored(try Deletion(row: row), events: [event.stored(at: try row.decode(Date.self, "occurred_at"))])
+        }
     }
 
     package func finishDeletion(

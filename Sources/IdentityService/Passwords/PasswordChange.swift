@@ -1,6 +1,5 @@
 import Contracts
 import Foundation
-package import Logging
 package import MicroMiddleware
 
 /// Changing one's own password: needs the present one, and ends every other session.
@@ -9,25 +8,22 @@ package struct PasswordChange: Sendable {
     let hasher: any PasswordHashing
     let choice: PasswordChoice
     let throttle: any Throttling
-    let sessions: any SessionOpening
     let tokens: any AccessTokenMinting
-    let logger: Logger
+    let notices: SessionNotices?
 
     package init(
-        repository: any IdentityRepository, hasher: any PasswordHashing, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, choice: PasswordChoice? = nil, throttle: any Throttling = NoThrottle(),
-        logger: Logger
+        repository: any IdentityRepository, hasher: any PasswordHashing, tokens: any AccessTokenMinting,
+        choice: PasswordChoice? = nil, throttle: any Throttling = NoThrottle(), notices: SessionNotices? = nil
     ) {
         self.repository = repository
         self.hasher = hasher
         self.choice = choice ?? PasswordChoice(hasher: hasher)
         self.throttle = throttle
-        self.sessions = sessions
         self.tokens = tokens
-        self.logger = logger
+        self.notices = notices
     }
 
-    /// The event guarantees that the other sessions end; the direct call makes it happen now.
+    /// The event guarantees that the other sessions end, in whatever tenant; the direct call makes it happen now.
     ///
     /// - Returns: an access token for the present session: the one before it may have been without roles.
     /// - Throws: ``IdentityError/invalid(_:)``, ``IdentityError/changedMeanwhile``, ``IdentityError/userUnknown``,
@@ -64,7 +60,7 @@ package struct PasswordChange: Sendable {
             identity.subject, tenantID: identity.tenantID, seenHash: account.passwordHash, newHash: hash,
             event: event, deadline: deadline.forStatement)
         guard let changed else { throw IdentityError.changedMeanwhile }
-        await tellSession(identity, changedAt: changed, origin: origin)
+        await notices?.tell([event.stored(at: changed)], origin: origin)
         return try tokens.mint(
             AccessTokenGrant(
                 user: account.user.snapshot, sessionID: identity.sessionID,
@@ -85,18 +81,5 @@ package struct PasswordChange: Sendable {
             throw IdentityError.invalid("current_password", "is wrong")
         }
         await throttle.succeeded(admission)
-    }
-
-    private func tellSession(_ identity: AccessTokenClaims, changedAt: Date, origin: RequestOrigin) async {
-        do {
-            let notice = PasswordChangedNotice(
-                tenantID: identity.tenantID, changedAt: changedAt, keptSessionID: identity.sessionID)
-            try await sessions.passwordChanged(
-                notice, of: identity.subject.text, scope: origin.scope)
-        } catch {
-            logger.notice(
-                "session was not told of a password change: its event will tell it",
-                metadata: ["request_id": "\(origin.scope.requestID)", "error": "\(error)"])
-        }
     }
 }

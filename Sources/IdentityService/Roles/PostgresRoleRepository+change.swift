@@ -10,8 +10,8 @@ extension PostgresRoleRepository {
         _ name: String, tenantID: UUID, description: String?, permissions: [String]?, event: DomainEvent,
         check: @Sendable (CustomRole) throws -> Void, holderEvent: @Sendable (RoleChange) throws -> DomainEvent,
         deadline: Deadline
-    ) async throws -> CustomRole {
-        let updated = try await database.acting(for: tenantID, deadline: deadline) { connection in
+    ) async throws -> Stored<CustomRole> {
+        let updated: Stored<CustomRole> = try await database.acting(for: tenantID, deadline: deadline) { connection in
             try await OwnerGuard.lock(tenantID, on: connection)
             let role = try await locked(name, tenantID: tenantID, on: connection)
             try check(role)
@@ -27,15 +27,14 @@ extension PostgresRoleRepository {
             guard let updated = try await connection.query(sql).first.map(CustomRole.init(row:)) else {
                 throw IdentityError.roleUnknown
             }
-            if updated.permissions != role.permissions {
-                try await tellHolders(of: role, tenantID: tenantID, event: holderEvent, on: connection) {
-                    roles, known in
-                    var known = known
-                    known[name] = updated.permissions
-                    return (roles, known)
-                }
+            guard updated.permissions != role.permissions else { return Stored(updated, events: []) }
+            let events = try await tellHolders(of: role, tenantID: tenantID, event: holderEvent, on: connection) {
+                roles, known in
+                var known = known
+                known[name] = updated.permissions
+                return (roles, known)
             }
-            return updated
+            return Stored(updated, events: events)
         }
         wakeRelay(.now)
         return updated
@@ -44,12 +43,13 @@ extension PostgresRoleRepository {
     package func delete(
         _ name: String, tenantID: UUID, event: DomainEvent, check: @Sendable (CustomRole) throws -> Void,
         holderEvent: @Sendable (RoleChange) throws -> DomainEvent, deadline: Deadline
-    ) async throws {
-        try await database.acting(for: tenantID, deadline: deadline) { connection in
+    ) async throws -> [DomainEvent] {
+        let events = try await database.acting(for: tenantID, deadline: deadline) { connection in
             try await OwnerGuard.lock(tenantID, on: connection)
             let role = try await locked(name, tenantID: tenantID, on: connection)
             try check(role)
-            try await tellHolders(of: role, tenantID: tenantID, event: holderEvent, on: connection) { roles, known in
+            let events = try await tellHolders(of: role, tenantID: tenantID, event: holderEvent, on: connection) {
+                roles, known in
                 (roles.filter { $0 != name }, known)
             }
             let sql: SQL =
@@ -63,8 +63,10 @@ extension PostgresRoleRepository {
                 \(SQL.outboxInsert(event, from: "c"))
                 """
             try await connection.query(sql)
+            return events
         }
         wakeRelay(.now)
+        return events
     }
 
     private func locked(
@@ -78,11 +80,12 @@ extension PostgresRoleRepository {
     }
 
     /// Writes an event for each who holds the role, before it changes.
+    /// - Returns: them, as they are stored.
     private func tellHolders(
         of role: CustomRole, tenantID: UUID, event: (RoleChange) throws -> DomainEvent,
         on connection: PostgresConnection,
         _ outcome: ([String], [String: [String]]) -> (roles: [String], definitions: [String: [String]])
-    ) async throws {
+    ) async throws -> [DomainEvent] {
         var known = try await definitions(tenantID: tenantID, on: connection)
         known[role.name] = role.permissions
         let holders = try await connection.query(
@@ -91,7 +94,7 @@ extension PostgresRoleRepository {
                 WHERE r.user_id = h.user_id AND r.tenant_id = h.tenant_id ORDER BY 1) AS roles
             FROM user_roles h WHERE h.tenant_id = \(tenantID) AND h.role = \(role.name)
             """)
-        guard !holders.isEmpty else { return }
+        guard !holders.isEmpty else { return [] }
         let events = try holders.map { row in
             let before = try row.decode([String].self, "roles")
             let (after, changed) = outcome(before, known)
@@ -100,11 +103,15 @@ extension PostgresRoleRepository {
             change.permissionsBefore = Set(before.flatMap { known[$0] ?? [] }).sorted()
             return try event(change)
         }
-        try await connection.query(
+        let stored = try await connection.query(
             """
             INSERT INTO outbox (id, type, subject, tenant_id, occurred_at, data)
             SELECT e.id, \(EventType.rolesChanged.rawValue)::text, e.subject, \(tenantID), clock_timestamp(), e.data::json
             FROM unnest(\(events.map(\.id)), \(events.map(\.subject)), \(events.map(\.data))) AS e (id, subject, data)
+            RETURNING id, occurred_at
             """)
+        var times: [UUID: Date] = [:]
+        for row in stored { times[try row.decode(UUID.self, "id")] = try row.decode(Date.self, "occurred_at") }
+        return events.map { event in times[event.id].map(event.stored(at:)) ?? event }
     }
 }

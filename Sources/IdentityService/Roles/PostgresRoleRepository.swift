@@ -51,29 +51,33 @@ package struct PostgresRoleRepository: RoleRepository {
     package func assign(
         to userID: UUID, tenantID: UUID, change: @Sendable ([String]) -> [String],
         event: @Sendable (RoleChange) throws -> DomainEvent, deadline: Deadline
-    ) async throws -> RoleChange {
-        let made = try await database.acting(for: tenantID, deadline: deadline) { connection in
+    ) async throws -> Stored<RoleChange> {
+        let made: Stored<RoleChange> = try await database.acting(for: tenantID, deadline: deadline) { connection in
             try await OwnerGuard.lock(tenantID, on: connection)
             let before = try await held(by: userID, tenantID: tenantID, on: connection)
             let after = Set(change(before)).sorted()
             try Membership.requireRoom(for: after, holding: before)
             let definitions = try await definitions(tenantID: tenantID, on: connection)
             let made = try Self.resolve(userID, before: before, after: after, definitions: definitions)
-            guard before != after else { return made }
+            guard before != after else { return Stored(made, events: []) }
             let recorded = try event(made)
             if before.contains(BuiltInRole.owner.rawValue), !after.contains(BuiltInRole.owner.rawValue) {
                 try await OwnerGuard.require(anotherThan: userID, tenantID: tenantID, on: connection)
             }
-            try await connection.query(
+            let row = try await connection.query(
                 """
                 WITH gone AS (
                     DELETE FROM user_roles
                     WHERE user_id = \(userID) AND tenant_id = \(tenantID) AND role <> ALL (\(after))
-                ), recorded AS (\(SQL.outboxInsert(recorded, from: "(SELECT) AS always")))
-                INSERT INTO user_roles (user_id, tenant_id, role) SELECT \(userID), \(tenantID), unnest(\(after))
-                ON CONFLICT DO NOTHING
-                """)
-            return made
+                ), given AS (
+                    INSERT INTO user_roles (user_id, tenant_id, role) SELECT \(userID), \(tenantID), unnest(\(after))
+                    ON CONFLICT DO NOTHING
+                )
+                \(SQL.outboxInsert(recorded, from: "(SELECT) AS always")) RETURNING occurred_at
+                """
+            ).first
+            let storedAt = try row?.decode(Date.self, "occurred_at")
+            return Stored(made, events: [storedAt.map(recorded.stored(at:)) ?? recorded])
         }
         wakeRelay(.now)
         return made

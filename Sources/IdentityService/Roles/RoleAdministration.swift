@@ -11,12 +11,14 @@ package struct RoleAdministration: Sendable {
     let cache: RoleCache
     /// `nil` where accounts are read from the store alone.
     let accounts: CachedAccounts?
+    let notices: SessionNotices?
     let now: @Sendable () -> Date
 
     package init(
-        roles: any RoleRepository, cache: RoleCache, accounts: CachedAccounts? = nil,
+        roles: any RoleRepository, cache: RoleCache, accounts: CachedAccounts? = nil, notices: SessionNotices? = nil,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
+        self.notices = notices
         self.roles = roles
         self.cache = cache
         self.accounts = accounts
@@ -79,8 +81,9 @@ package struct RoleAdministration: Sendable {
             holderEvent: { try Self.event(of: holders.noting($0), by: identity, origin: origin) },
             deadline: origin.scope.deadline.forStatement)
         cache.forget(identity.tenantID)
+        await notices?.tell(updated.events, origin: origin)
         try await forget(holders, tenantID: identity.tenantID)
-        return updated
+        return updated.value
     }
 
     /// - Throws: ``IdentityError/roleUnknown``, ``IdentityError/beyondAuthority``
@@ -89,12 +92,13 @@ package struct RoleAdministration: Sendable {
         let held = try await roles.authority(of: identity, deadline: origin.scope.deadline.forStatement)
         let event = try origin.event(.roleDeleted, subject: name, tenantID: identity.tenantID, by: identity)
         let holders = Holders()
-        try await roles.delete(
+        let events = try await roles.delete(
             name, tenantID: identity.tenantID, event: event,
             check: { try held.require(covering: Authority(roles: [], extra: $0.permissions)) },
             holderEvent: { try Self.event(of: holders.noting($0), by: identity, origin: origin) },
             deadline: origin.scope.deadline.forStatement)
         cache.forget(identity.tenantID)
+        await notices?.tell(events, origin: origin)
         try await forget(holders, tenantID: identity.tenantID)
     }
 
@@ -105,7 +109,7 @@ package struct RoleAdministration: Sendable {
         _ change: @Sendable ([String]) -> [String]
     ) async throws -> RoleChange {
         let held = try await roles.authority(of: identity, deadline: origin.scope.deadline.forStatement)
-        func assign() async throws -> RoleChange {
+        func assign() async throws -> Stored<RoleChange> {
             try await roles.assign(
                 to: userID, tenantID: identity.tenantID, change: change,
                 event: { made in
@@ -113,8 +117,14 @@ package struct RoleAdministration: Sendable {
                     return try Self.event(of: made, by: identity, origin: origin)
                 }, deadline: origin.scope.deadline.forStatement)
         }
-        guard let accounts else { return try await assign() }
-        return try await accounts.changing(userID, tenantID: identity.tenantID, assign)
+        let made =
+            if let accounts {
+                try await accounts.changing(userID, tenantID: identity.tenantID, assign)
+            } else {
+                try await assign()
+            }
+        await notices?.tell(made.events, origin: origin)
+        return made.value
     }
 
     // MARK: - Parts

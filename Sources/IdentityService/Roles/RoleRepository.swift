@@ -43,19 +43,21 @@ package protocol RoleRepository: Sendable {
 
     /// Changes what is given.
     /// - Parameter holderEvent: the event for each who holds the role, when its permissions change.
+    /// - Returns: the role as it is now, and the holders' events.
     /// - Throws: ``IdentityError/roleUnknown``, and what `check` throws of the role as it was.
     func update(
         _ name: String, tenantID: UUID, description: String?, permissions: [String]?, event: DomainEvent,
         check: @Sendable (CustomRole) throws -> Void, holderEvent: @Sendable (RoleChange) throws -> DomainEvent,
         deadline: Deadline
-    ) async throws -> CustomRole
+    ) async throws -> Stored<CustomRole>
 
     /// Takes the role from all who hold it, and deletes it.
+    /// - Returns: the holders' events, as they are stored.
     /// - Throws: as ``update(_:tenantID:description:permissions:event:check:holderEvent:deadline:)``
     func delete(
         _ name: String, tenantID: UUID, event: DomainEvent, check: @Sendable (CustomRole) throws -> Void,
         holderEvent: @Sendable (RoleChange) throws -> DomainEvent, deadline: Deadline
-    ) async throws
+    ) async throws -> [DomainEvent]
 
     /// Gives a member the roles that `change` makes of those held.
     /// - Parameter event: the event of the change; what it throws prevents it. Not asked when nothing changes.
@@ -64,5 +66,5 @@ package protocol RoleRepository: Sendable {
     func assign(
         to userID: UUID, tenantID: UUID, change: @Sendable ([String]) -> [String],
         event: @Sendable (RoleChange) throws -> DomainEvent, deadline: Deadline
-    ) async throws -> RoleChange
+    ) async throws -> Stored<RoleChange>
 }

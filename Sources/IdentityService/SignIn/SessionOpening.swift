@@ -11,9 +11,6 @@ package protocol SessionOpening: Sendable {
 
     /// Whether a device is one that the user trusts.
     func trusts(_ question: TrustedDeviceQuestion, scope: RequestScope) async throws -> Bool
-
-    /// Ends the sessions that began before a password was changed.
-    func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws
 }
 
 /// The session service over HTTP.
@@ -42,12 +39,5 @@ package struct RemoteSessions: SessionOpening {
             "/api/v1/internal/trusted-devices/check", body: question, as: TrustedDeviceAnswer.self,
             scope: scope.capped(at: Budget.glance), isIdempotent: true
         ).trusted
-    }
-
-    package func passwordChanged(_ notice: PasswordChangedNotice, of user: String, scope: RequestScope) async throws {
-        _ = try await client.post(
-            "/api/v1/internal/users/\(user)/password-changed", body: notice, as: RevokedCount.self,
-            scope: scope.capped(at: Budget.session),
-            isIdempotent: true)
     }
 }

@@ -18,7 +18,7 @@ struct TenancyRules {
         database: PostgresClient, wakeRelay: @escaping @Sendable (Outbox.Urgency) -> Void,
         repository: any IdentityRepository, accounts: CachedAccounts, hasher: any PasswordHashing,
         choice: PasswordChoice, oneTime: OneTimePassword, invitationCodes: InvitationCodes,
-        sessions: any SessionOpening,
+        sessions: any SessionOpening, notices: SessionNotices,
         tokens: any AccessTokenMinting, logger: Logger
     ) {
         let stored = PostgresRoleRepository(database: database, wakeRelay: wakeRelay)
@@ -27,18 +27,19 @@ struct TenancyRules {
         users = UserAdministration(
             repository: repository, accounts: accounts,
             directory: PostgresUserDirectory(database: database, wakeRelay: wakeRelay),
-            memberships: memberships, roles: stored, hasher: hasher, oneTime: oneTime)
+            memberships: memberships, roles: stored, hasher: hasher, oneTime: oneTime, notices: notices)
         creation = UserCreation(
             repository: repository, roles: stored, hasher: hasher, choice: choice, oneTime: oneTime)
-        roles = RoleAdministration(roles: stored, cache: cache, accounts: accounts)
+        roles = RoleAdministration(roles: stored, cache: cache, accounts: accounts, notices: notices)
         let storedTenants = PostgresTenantRepository(database: database, wakeRelay: wakeRelay)
-        tenants = TenantAdministration(tenants: storedTenants)
+        tenants = TenantAdministration(tenants: storedTenants, notices: notices)
         operators = OperatorAdmission(repository: repository, tenants: storedTenants, tokens: tokens)
         invitations = Invitations(
             invitations: PostgresInvitationRepository(database: database, wakeRelay: wakeRelay),
             memberships: memberships, roles: stored, codes: invitationCodes)
         switching = TenantSwitch(
-            repository: repository, memberships: memberships, sessions: sessions, tokens: tokens, logger: logger)
+            repository: repository, memberships: memberships, sessions: sessions, tokens: tokens, notices: notices,
+            logger: logger)
         check = PermissionCheck(cache: cache)
     }
 

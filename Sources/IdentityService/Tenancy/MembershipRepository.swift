@@ -15,16 +15,17 @@ package protocol MembershipRepository: Sendable {
     ) async throws -> Membership
 
     /// Lets somebody in who waits for approval, or back in who was shut out.
-    /// - Returns: whether there was such a membership.
+    /// - Returns: the event as it is stored; `nil` where there was no such membership.
     func setStatus(
         _ status: Membership.Status, of userID: UUID, tenantID: UUID, from present: [Membership.Status],
         event: DomainEvent, deadline: Deadline
-    ) async throws -> Bool
+    ) async throws -> DomainEvent?
 
     /// Ends a guest's membership, where it is one of those. The own tenant's cannot be ended: that is deleting the account.
+    /// - Returns: the event as it is stored.
     /// - Throws: ``IdentityError/userUnknown``, ``IdentityError/lastOwner``; ``IdentityError/accountDisabled`` for a guest who
     ///   is shut out, where `present` leaves those out
     func remove(
         _ userID: UUID, tenantID: UUID, from present: [Membership.Status], event: DomainEvent, deadline: Deadline
-    ) async throws
+    ) async throws -> DomainEvent
 }

@@ -76,8 +76,8 @@ package struct PostgresMembershipRepository: MembershipRepository {
     package func setStatus(
         _ status: Membership.Status, of userID: UUID, tenantID: UUID, from present: [Membership.Status],
         event: DomainEvent, deadline: Deadline
-    ) async throws -> Bool {
-        let isChanged = try await database.acting(for: tenantID, deadline: deadline) { connection in
+    ) async throws -> DomainEvent? {
+        let stored: DomainEvent? = try await database.acting(for: tenantID, deadline: deadline) { connection in
             try await OwnerGuard.lock(tenantID, on: connection)
             if status != .active {
                 try await OwnerGuard.require(anotherThan: userID, tenantID: tenantID, on: connection)
@@ -88,19 +88,21 @@ package struct PostgresMembershipRepository: MembershipRepository {
                     UPDATE memberships SET status = \(status.rawValue), updated_at = clock_timestamp()
                     WHERE user_id = \(userID) AND tenant_id = \(tenantID) AND status = ANY (\(present.map(\.rawValue)))
                     RETURNING user_id
-                ), recorded AS (\(SQL.outboxInsert(event, from: "m")))
-                SELECT user_id FROM m
+                )
+                \(SQL.outboxInsert(event, from: "m")) RETURNING occurred_at
                 """
-            return try await !connection.query(sql).isEmpty
+            return try await connection.query(sql).first.map {
+                event.stored(at: try $0.decode(Date.self, "occurred_at"))
+            }
         }
         wakeRelay(.now)
-        return isChanged
+        return stored
     }
 
     package func remove(
         _ userID: UUID, tenantID: UUID, from present: [Membership.Status], event: DomainEvent, deadline: Deadline
-    ) async throws {
-        try await database.acting(for: tenantID, deadline: deadline) { connection in
+    ) async throws -> DomainEvent {
+        let stored = try await database.acting(for: tenantID, deadline: deadline) { connection in
             try await OwnerGuard.lock(tenantID, on: connection)
             try await OwnerGuard.require(anotherThan: userID, tenantID: tenantID, on: connection)
             let sql: SQL =
@@ -112,10 +114,12 @@ package struct PostgresMembershipRepository: MembershipRepository {
                     RETURNING m.user_id
                 ), taken AS (
                     DELETE FROM user_roles r USING m WHERE r.user_id = m.user_id AND r.tenant_id = \(tenantID)
-                ), recorded AS (\(SQL.outboxInsert(event, from: "m")))
-                SELECT user_id FROM m
+                )
+                \(SQL.outboxInsert(event, from: "m")) RETURNING occurred_at
                 """
-            guard try await connection.query(sql).isEmpty else { return }
+            if let row = try await connection.query(sql).first {
+                return event.stored(at: try row.decode(Date.self, "occurred_at"))
+            }
             let suspended = try await connection.query(
                 """
                 SELECT FROM memberships WHERE user_id = \(userID) AND tenant_id = \(tenantID)
@@ -124,5 +128,6 @@ package struct PostgresMembershipRepository: MembershipRepository {
             throw suspended.isEmpty ? IdentityError.userUnknown : .accountDisabled
         }
         wakeRelay(.now)
+        return stored
     }
 }

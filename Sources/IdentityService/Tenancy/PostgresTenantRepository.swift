@@ -117,17 +117,19 @@ package struct PostgresTenantRepository: TenantRepository {
 
     package func setStatus(
         _ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline
-    ) async throws -> Tenant? {
+    ) async throws -> Stored<Tenant>? {
         let sql: SQL =
             """
             WITH t AS (
                 UPDATE tenants SET status = \(status.rawValue), updated_at = clock_timestamp()
                 WHERE id = \(id) AND status <> \(status.rawValue) RETURNING *
-            ), recorded AS (\(SQL.outboxInsert(event, from: "t")))
-            SELECT \(IdentityRows.tenantColumns) FROM t
+            ), recorded AS (\(SQL.outboxInsert(event, from: "t")) RETURNING occurred_at)
+            SELECT \(IdentityRows.tenantColumns), occurred_at FROM t, recorded
             """
         let row = try await database.query(sql, deadline: deadline).first
         wakeRelay(.now)
-        return try row.map(Tenant.init(row:))
+        return try row.map { row in
+            Stored(try Tenant(row: row), events: [event.stored(at: try row.decode(Date.self, "occurred_at"))])
+        }
     }
 }

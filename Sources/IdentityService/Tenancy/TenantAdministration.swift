@@ -6,10 +6,14 @@ package import MicroMiddleware
 /// own owners too.
 package struct TenantAdministration: Sendable {
     let tenants: any TenantRepository
+    let notices: SessionNotices?
     let now: @Sendable () -> Date
 
-    package init(tenants: any TenantRepository, now: @escaping @Sendable () -> Date = { Date() }) {
+    package init(
+        tenants: any TenantRepository, notices: SessionNotices? = nil, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.tenants = tenants
+        self.notices = notices
         self.now = now
     }
 
@@ -87,7 +91,10 @@ package struct TenantAdministration: Sendable {
             status == .active ? .tenantResumed : .tenantSuspended, subject: id.text, tenantID: id, by: identity)
         let changed = try await tenants.setStatus(
             status, of: id, event: event, deadline: origin.scope.deadline.forStatement)
-        if let changed { return changed }
+        if let changed {
+            await notices?.tell(changed.events, origin: origin)
+            return changed.value
+        }
         return try await tenant(id, by: identity, origin: origin)
     }
 }

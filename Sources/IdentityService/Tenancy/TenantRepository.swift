@@ -28,7 +28,7 @@ package protocol TenantRepository: Sendable {
     /// - Returns: the tenant as it is now; `nil` when there is none or it has that status already.
     func setStatus(
         _ status: Tenant.Status, of id: UUID, event: DomainEvent, deadline: Deadline
-    ) async throws -> Tenant?
+    ) async throws -> Stored<Tenant>?
 }
 
 /// Lists say how many items there are up to here: counting on would make a list the slower the larger a tenant is.

@@ -9,13 +9,16 @@ package struct TenantSwitch: Sendable {
     let memberships: any MembershipRepository
     let sessions: any SessionOpening
     let tokens: any AccessTokenMinting
+    let notices: SessionNotices?
     let logger: Logger
     let now: @Sendable () -> Date
 
     package init(
         repository: any IdentityRepository, memberships: any MembershipRepository, sessions: any SessionOpening,
-        tokens: any AccessTokenMinting, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
+        tokens: any AccessTokenMinting, notices: SessionNotices? = nil, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
+        self.notices = notices
         self.repository = repository
         self.memberships = memberships
         self.sessions = sessions
@@ -98,9 +101,10 @@ package struct TenantSwitch: Sendable {
             .membershipRemoved, user: identity.subject, tenantID: tenantID, actor: identity.subject,
             session: identity.sessionID, message: "left")
         do {
-            try await memberships.remove(
+            let left = try await memberships.remove(
                 identity.subject, tenantID: tenantID, from: [.active, .pending], event: event,
                 deadline: origin.scope.deadline.forStatement)
+            await notices?.tell([left], origin: origin)
         } catch IdentityError.userUnknown, IdentityError.tenantUnknown {
             throw IdentityError.tenantNotFound
         }
