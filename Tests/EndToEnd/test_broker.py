@@ -7,8 +7,11 @@ import subprocess
 import time
 
 import httpx
+import jwt
+import psycopg
 import pytest
 
+from tenancy import Person, claims, make_tenant
 from test_degraded import audited_once
 from waiting import until
 
@@ -130,3 +133,101 @@ def test_a_broker_that_is_full_slows_nobody_and_nothing_is_lost(what, suite, mak
         return backlog and all(float(line.split()[-1]) == 0 for line in backlog)
 
     until(drained, seconds=20, saying="the outbox is empty again")
+
+
+@pytest.mark.parametrize("how", ["stopped", "stalled"])
+def test_what_an_administrator_takes_away_is_gone_at_once_without_the_broker(how, suite, administrator):
+    tenant, owner = make_tenant(administrator)
+    disabled, reset, demoted, holder = people = [Person(owner.http, tenant["id"]) for _ in range(4)]
+    role = f"reader-{how}"
+    made = owner.post("/admin/roles", json={"name": role, "permissions": ["users:read"]})
+    assert made.status_code == 201, made.text
+    for person, held in ((demoted, "admin"), (holder, role)):
+        assert owner.put(f"/admin/users/{person.id}/roles/{held}").status_code == 200
+        until(lambda: held in claims((person.refresh(), person)[1])["roles"], saying="a refresh carries the role")
+    with broken(suite, ("rabbitmq", how)):
+        acts = [
+            ("PUT", f"/admin/users/{disabled.id}/status", {"json": {"status": "disabled"}}, 200),
+            ("POST", f"/admin/users/{reset.id}/password-resets", {}, 201),
+            ("DELETE", f"/admin/users/{demoted.id}/roles/admin", {}, 200),
+            ("PUT", f"/admin/roles/{role}", {"json": {"permissions": []}}, 200),
+        ]
+        for method, path, options, status in acts:
+            answer = owner.call(method, path, **options)
+            assert answer.status_code == status, answer.text
+        # No sooner than that, since a refresh gives tokens of half an hour.
+        for person in (disabled, reset):
+            assert person.refresh().status_code == 401
+        for person, roles in ((demoted, ["member"]), (holder, ["member", role])):
+            before = person.beside({"access_token": person.access_token, "refresh_token": ""})
+            assert person.refresh().status_code == 200
+            assert sorted(claims(person)["roles"]) == sorted(roles) and not claims(person).get("permissions")
+            until(lambda: before.get("/auth/me").status_code == 401, 2, saying="the token of before is refused")
+        for person in (disabled, reset):
+            until(lambda: person.get("/auth/me").status_code == 401, 2, saying="the token is refused")
+        suspended = administrator.put(f"/admin/tenants/{tenant['id']}/status", json={"status": "suspended"})
+        assert suspended.status_code == 200, suspended.text
+        assert [person.refresh().status_code for person in (owner, demoted, holder)] == [401] * 3
+        # In again: what the broker delivers then is old news.
+        path = f"/admin/tenants/{tenant['id']}/status"
+        assert administrator.put(path, json={"status": "active"}).status_code == 200
+        for person in (owner, demoted):
+            person.login()
+    wait_until_session_has_heard_all(suite, owner.http, owner.id, owner.access_token)
+    for person in (owner, demoted):
+        assert person.get("/auth/me").status_code == 200
+        assert person.refresh().status_code == 200
+    assert [person.refresh().status_code for person in people] == [401, 401, 200, 401]
+
+
+@pytest.mark.parametrize("how", ["stopped", "stalled"])
+def test_an_administrator_does_not_wait_for_a_session_service_that_is_away(how, suite, administrator):
+    tenant, owner = make_tenant(administrator)
+    ann = Person(owner.http, tenant["id"])
+    with broken(suite, ("session", how)):
+        for status in ["disabled", "active"] * 4:
+            began = time.monotonic()
+            answer = owner.put(f"/admin/users/{ann.id}/status", json={"status": status})
+            assert answer.status_code == 200, answer.text
+            assert time.monotonic() - began < 1.5
+
+
+def test_a_token_whose_session_is_not_adopted_yet_can_be_signed_out(suite, http, account):
+    def login_without_session():
+        data = account.login()
+        return None if data.get("refresh_token") else data["access_token"]
+
+    with broken(suite, ("rabbitmq", "stopped")):
+        suite.authms("stop", "session")
+        try:
+            token = until(login_without_session, saying="a login gives an access token only")
+        finally:
+            suite.authms("start", "session")
+        bearer = {"Authorization": f"Bearer {token}"}
+        out = lambda: http.post("/identity/api/v1/auth/logout", headers=bearer).status_code
+        until(lambda: out() == 200, seconds=20, saying="the session service takes the sign-out")
+        until(lambda: account.me(token).status_code == 401, 2, saying="the token is refused")
+    again = account.login()["access_token"]
+    wait_until_session_has_heard_all(suite, http, account.id, again)
+    session = jwt.decode(token, options={"verify_signature": False})["sid"]
+    with psycopg.connect(suite.env()["SESSION_DATABASE_URL"]) as connection:
+        rows = connection.execute("SELECT revoked_reason, origin FROM sessions WHERE id = %s", (session,)).fetchall()
+    assert rows == [("logout", "login")]
+    listed = http.get("/session/api/v1/sessions", headers={"Authorization": f"Bearer {again}"})
+    assert listed.status_code == 200 and session not in listed.text
+
+
+def wait_until_session_has_heard_all(suite, http, user, access_token):
+    """What identity has to say now comes behind all that the broker did not take before."""
+    name = f"n{time.time_ns()}"
+    changed = http.put(
+        "/identity/api/v1/auth/me", json={"name": name}, headers={"Authorization": f"Bearer {access_token}"}
+    )
+    assert changed.status_code == 200, changed.text
+
+    def is_known():
+        with psycopg.connect(suite.env()["SESSION_DATABASE_URL"]) as connection:
+            query = "SELECT FROM sessions WHERE user_id = %s AND user_snapshot->>'name' = %s"
+            return connection.execute(query, (user, name)).fetchall()
+
+    until(is_known, seconds=30, every=0.2, saying="the session service has heard of a new name")

@@ -1,12 +1,6 @@
 internal import Foundation
 internal import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 extension KeyRing {
     static func contents(of path: String) throws(KeyRingError) -> Data {
         guard let data = FileManager.default.contents(atPath: path) else {
