@@ -22,7 +22,8 @@ package struct PostgresConnection: Sendable {
         }
     }
 
-    /// Runs one statement and hands its rows to `body` as they arrive, in constant memory, whatever the size of the result.
+    /// Runs one statement and hands its rows to `body` as they arrive, in constant memory, whatever the size of the result:
+    /// while some are worked on, the next few hundred are read.
     ///
     /// `body` must not use the connection. When it throws, the rest of the result is not read and the connection is gone.
     package func stream(_ sql: SQL, _ body: (PostgresRow) async throws -> Void) async throws {
@@ -30,8 +31,11 @@ package struct PostgresConnection: Sendable {
             try await link.beginStream(sql, lease: lease, deadline: deadline)
         }
         do {
-            while let rows = try await nextRows() {
+            var arrived = try await nextRows()
+            while let rows = arrived {
+                async let following = nextRows()
                 for row in rows { try await body(row) }
+                arrived = try await following
             }
         } catch {
             await link.abandonStream(lease: lease)

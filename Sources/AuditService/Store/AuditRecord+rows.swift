@@ -41,7 +41,7 @@ extension AuditStore {
 }
 
 extension AuditRecord: PostgresRowDecodable {
-    /// The columns that ``init(row:)`` reads.
+    /// The columns that ``init(row:)`` reads, in their order: the first of the statement.
     static let columns: SQL =
         """
         id, occurred_at, tenant_id, sequence, action, module, operator_id, operator_type, target_type, target_id,
@@ -50,30 +50,32 @@ extension AuditRecord: PostgresRowDecodable {
         """
 
     package init(row: PostgresRow) throws {
-        id = try row.decode("id")
-        occurredAt = EventTime(try row.decode(Date.self, "occurred_at"))
-        tenantID = try row.decode("tenant_id")
-        action = try row.decode("action")
-        module = try row.decode("module")
-        operatorID = try row.decode("operator_id")
-        operatorType = try row.decode("operator_type")
-        targetType = try row.decode("target_type")
-        targetID = try row.decode("target_id")
-        status = try row.decode("status")
-        level = try row.decode("level")
-        message = try row.decode("message")
-        sessionID = try row.decode("session_id")
-        ip = try row.decode("ip")
-        userAgent = try row.decode("user_agent")
-        requestID = try row.decode("request_id")
-        metadata = try row.decode("metadata")
-        source = try row.decode("source")
-        sourcePosition = try row.decode("source_position")
-        sourceHash = try row.decode("source_hash")
-        recordedAt = EventTime(try row.decode(Date.self, "recorded_at"))
+        var reader = row.reader()
+        id = try reader.next()
+        occurredAt = EventTime(try reader.next(Date.self))
+        tenantID = try reader.next()
+        let sequence: Int64 = try reader.next()
+        action = try reader.next()
+        module = try reader.next()
+        operatorID = try reader.next()
+        operatorType = try reader.next()
+        targetType = try reader.next()
+        targetID = try reader.next()
+        status = try reader.next()
+        level = try reader.next()
+        message = try reader.next()
+        sessionID = try reader.next()
+        ip = try reader.next()
+        userAgent = try reader.next()
+        requestID = try reader.next()
+        metadata = try reader.next()
+        source = try reader.next()
+        sourcePosition = try reader.next()
+        sourceHash = try reader.next()
+        recordedAt = EventTime(try reader.next(Date.self))
         link = ChainLink(
-            sequence: try row.decode("sequence"), payloadHash: try row.decode("payload_hash"),
-            previousHash: try row.decode("previous_hash"), hash: try row.decode("hash"))
+            sequence: sequence, payloadHash: try reader.next(), previousHash: try reader.next(), hash: try reader.next()
+        )
     }
 }
 

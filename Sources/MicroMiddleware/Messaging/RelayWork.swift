@@ -34,36 +34,48 @@ struct RelayWork: Sendable {
         idle = IdlePace(limit: configuration.idleInterval)
     }
 
-    /// Does what there is to do, a batch at most.
+    /// Does what there is to do, a batch at most; while the broker confirms a full batch, the next is numbered.
     ///
     /// - Returns: whether there was nothing to do, so that the relay may rest.
     mutating func step(on connection: PostgresConnection) async throws -> Bool {
         let (head, isWaiting) = try await stream.state(on: connection)
         try await measure(head, isWaiting: isWaiting, on: connection)
-        var isIdle = true
         isPressed = false
-        if isWaiting {
-            let numbered = try await stream.number(atMost: configuration.batchSize, on: connection)
-            // What does not follow on, or is too much to keep, is read back when its turn comes.
-            if let first = numbered.first, waiting.count < configuration.batchSize * 4 {
-                if waiting.last.map({ $0.position + 1 == first.position })
-                    ?? (head.publishedPosition + 1 == first.position)
-                {
-                    waiting += numbered
-                }
-            }
-            isIdle = numbered.isEmpty
-            isPressed = numbered.count >= configuration.batchSize
+        var isIdle = true
+        if isWaiting, waiting.isEmpty, try await number(after: head.publishedPosition, on: connection) {
+            isIdle = false
         }
         if brokerRetry.hasPassed, head.publishedPosition < head.position || !waiting.isEmpty {
-            if try await publish(after: head.publishedPosition, on: connection) { isIdle = false }
+            if try await publish(after: head.publishedPosition, moreWaits: isWaiting, on: connection) { isIdle = false }
+        } else if isWaiting, isIdle, try await number(after: head.publishedPosition, on: connection) {
+            isIdle = false
         }
         if !isIdle { idle.reset() }
         return isIdle
     }
 
-    /// - Returns: whether anything was published.
-    private mutating func publish(after published: Int64, on connection: PostgresConnection) async throws -> Bool {
+    /// Numbers a batch and keeps it to publish.
+    ///
+    /// - Returns: whether there was anything to number.
+    private mutating func number(after published: Int64, on connection: PostgresConnection) async throws -> Bool {
+        keep(try await stream.number(atMost: configuration.batchSize, on: connection), after: published)
+    }
+
+    /// - Returns: whether there was anything.
+    private mutating func keep(_ numbered: [CloudEvent], after published: Int64) -> Bool {
+        guard let first = numbered.first else { return false }
+        if numbered.count >= configuration.batchSize { isPressed = true }
+        // What does not follow on, or is too much to keep, is read back when its turn comes.
+        let next = (waiting.last?.position ?? published) + 1
+        if first.position == next, waiting.count < configuration.batchSize * 4 { waiting += numbered }
+        return true
+    }
+
+    /// - Parameter moreWaits: whether the outbox had more than what is published now.
+    /// - Returns: whether anything was published or numbered.
+    private mutating func publish(
+        after published: Int64, moreWaits: Bool, on connection: PostgresConnection
+    ) async throws -> Bool {
         if waiting.first?.position != published + 1 {
             let rows = try await connection.query(
                 EventStream.eventsSQL(after: published, limit: configuration.batchSize))
@@ -71,26 +83,45 @@ struct RelayWork: Sendable {
         }
         let batch = Array(waiting.prefix(configuration.batchSize))
         guard !batch.isEmpty else { return false }
-        var confirmed = batch.count
-        do {
-            try await publisher.publish(batch, deadline: .after(configuration.publishTimeout))
-            if isBrokerDown { logger.notice("events are being published again") }
-            isBrokerDown = false
-            brokerBackoff.reset()
-        } catch {
-            confirmed = min(error.confirmedPrefix, batch.count)
-            if !isBrokerDown {
-                logger.warning("events cannot be published at the moment", metadata: ["error": "\(error)"])
-            }
-            isBrokerDown = true
-            brokerRetry = .after(brokerBackoff.next())
+        async let outcome = Self.attempt(batch, at: publisher, within: configuration.publishTimeout)
+        var hasNumbered = false
+        if moreWaits, batch.count == configuration.batchSize {
+            hasNumbered = try await number(after: published, on: connection)
         }
-        guard confirmed > 0 else { return false }
+        let failure = await outcome
+        note(failure)
+        let confirmed = failure.map { min($0.confirmedPrefix, batch.count) } ?? batch.count
+        guard confirmed > 0 else { return hasNumbered }
         if confirmed >= configuration.batchSize { isPressed = true }
         try await connection.query(EventStream.publishedSQL(upTo: batch[confirmed - 1].position))
         waiting.removeFirst(confirmed)
         metrics.published.increment(by: Int64(confirmed))
         return true
+    }
+
+    private static func attempt(
+        _ batch: [CloudEvent], at publisher: any EventPublisher, within limit: Duration
+    ) async -> EventPublishError? {
+        do {
+            try await publisher.publish(batch, deadline: .after(limit))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Remembers whether the broker is away, and says so when that changes.
+    private mutating func note(_ failure: EventPublishError?) {
+        if let failure {
+            if !isBrokerDown {
+                logger.warning("events cannot be published at the moment", metadata: ["error": "\(failure)"])
+            }
+            brokerRetry = .after(brokerBackoff.next())
+        } else {
+            if isBrokerDown { logger.notice("events are being published again") }
+            brokerBackoff.reset()
+        }
+        isBrokerDown = failure != nil
     }
 
     /// Counting a backlog costs; every few seconds is enough.

@@ -137,6 +137,7 @@ struct BenchCommand: AsyncParsableCommand {
         case .revocation: return try await RevocationBench(layout: layout, target: target).run()
         case .events:
             let events = EventBench(
+                sessionDatabase: try database(of: .session, in: layout),
                 identityDatabase: try database(of: .identity, in: layout),
                 auditDatabase: try database(of: .audit, in: layout), narrate: Self.narrate)
             return try await events.run()
