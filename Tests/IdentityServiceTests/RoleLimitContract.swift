@@ -69,7 +69,7 @@ struct RoleLimitContract {
             createdAt: Date(), expiresAt: Date() + 3_600)
         let event = try DomainEvent(
             type: .invitationCreated, subject: invitation.id.text, tenantID: DefaultTenant.id, data: EventDetail())
-        try await world.store.invitations.insert(
+        _ = try await world.store.invitations.insert(
             invitation, codeHash: code.hash, event: event, deadline: makeOrigin().scope.deadline)
         await #expect(throws: IdentityError.invitationInvalid) {
             _ = try await world.invitations.accept(code.text, by: guest, origin: makeOrigin())

@@ -85,10 +85,10 @@ struct Keys: ParsableCommand {
         /// How often the processes look at the ring, as far as it is known here.
         func interval() async throws -> Duration {
             let layout = try? Local.layout()
-            let environment = layout.map { HandedOnSettings.recorded(in: $0, over: Local.environment) }
+            let recorded = layout.flatMap { HandedOnSettings.recorded(in: $0) } ?? [:]
             let repository = layout?.repository ?? "."
             return try await ServiceSettings.load(
-                service: ServiceRole.gateway.rawValue, environment: environment ?? Local.environment,
+                service: ServiceRole.gateway.rawValue, environment: Local.environment.merging(recorded) { $1 },
                 configDirectory: "\(repository)/configs", environmentFile: "\(repository)/.env"
             ).value(.keysReloadInterval)
         }
