@@ -29,7 +29,7 @@ extension AuditRecord {
         ip = detail.text("ip", atMost: 64)
         userAgent = detail.text("user_agent", atMost: 512)
         requestID = detail.text("request_id", atMost: 128)
-        metadata = Self.withoutPersonal(event.data)
+        metadata = detail.hasPersonal ? Self.withoutPersonal(event.data) : event.data
         source = published.source
         sourcePosition = published.position
         sourceHash = published.hash
@@ -40,8 +40,7 @@ extension AuditRecord {
     /// The data without its member `personal`: the trail cannot forget, so it does not learn it. Everything else is left as it was
     /// published, to the letter where there is no such member.
     private static func withoutPersonal(_ json: String) -> String {
-        guard json.contains(#""personal""#),
-            var members = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any],
+        guard var members = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any],
             members.removeValue(forKey: "personal") != nil,
             let rest = try? JSONSerialization.data(
                 withJSONObject: members, options: [.sortedKeys, .withoutEscapingSlashes])
@@ -78,10 +77,15 @@ extension AuditRecord {
 
 /// The top-level texts of an event's data, whatever else is in there.
 private struct ReadDetail {
-    private var texts: [String: String] = [:]
+    private let texts: [String: String]
+    /// Whether there is a member `personal`.
+    let hasPersonal: Bool
 
     init(_ json: String) {
-        texts = (try? JSONDecoder().decode(Texts.self, from: Data(json.utf8)))?.values ?? [:]
+        let read = try? JSONDecoder().decode(Texts.self, from: Data(json.utf8))
+        texts = read?.values ?? [:]
+        // What cannot be read is looked at more closely.
+        hasPersonal = read?.hasPersonal ?? true
     }
 
     /// A member's text without control characters (PostgreSQL's text takes no NUL), cut to a length in characters.
@@ -94,6 +98,7 @@ private struct ReadDetail {
 
     private struct Texts: Decodable {
         let values: [String: String]
+        let hasPersonal: Bool
 
         private static let names: Set = [
             "actor_id", "actor_type", "session_id", "ip", "user_agent", "request_id", "status", "message",
@@ -106,6 +111,7 @@ private struct ReadDetail {
                 values[key.stringValue] = try? container.decode(String.self, forKey: key)
             }
             self.values = values
+            hasPersonal = container.contains(Key(stringValue: "personal"))
         }
 
         private struct Key: CodingKey {

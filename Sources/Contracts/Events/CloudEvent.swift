@@ -78,12 +78,13 @@ extension CloudEvent {
     ///
     /// - Throws: ``CloudEventError`` naming the attribute that is missing or malformed.
     package init(decoding bytes: [UInt8]) throws(CloudEventError) {
-        guard let (head, data) = Self.split(bytes) else {
-            throw CloudEventError(description: "the message is no CloudEvent whose last member is data")
+        guard let data = EventData.find(in: bytes) else {
+            throw CloudEventError(description: "the message is no CloudEvent whose last member is data, an object")
         }
         let attributes: Attributes
         do {
-            attributes = try JSONDecoder().decode(Attributes.self, from: Data(head))
+            // All of it in one go: data has to be JSON, too.
+            attributes = try JSONDecoder().decode(Attributes.self, from: Data(bytes))
         } catch let error as DecodingError {
             throw CloudEventError(description: "the event's attributes do not decode: \(Self.field(of: error))")
         } catch {
@@ -102,30 +103,17 @@ extension CloudEvent {
         guard let hash = Hex.bytes(attributes.hash, count: 32) else {
             throw CloudEventError(description: "hash is not 64 hexadecimal digits")
         }
-        guard let json = String(validating: data, as: UTF8.self), json.utf8.first == UInt8(ascii: "{"),
-            (try? JSONDecoder().decode(AnyObject.self, from: Data(data))) != nil
-        else { throw CloudEventError(description: "data is not a JSON object") }
-        let event = DomainEvent(
-            id: attributes.id, type: EventType(rawValue: attributes.type), subject: attributes.subject,
-            tenantID: attributes.tenantid, time: time, json: json)
-        self.init(event: event, source: attributes.source, position: position, previousHash: previous, hash: hash)
-    }
-
-    /// Parts the message before its `data`: the attributes closed to an object of their own, and the bytes of `data`.
-    private static func split(_ bytes: [UInt8]) -> (head: [UInt8], data: ArraySlice<UInt8>)? {
-        let mark = Array(#","data":"#.utf8)
-        guard bytes.last == UInt8(ascii: "}"), bytes.count > mark.count else { return nil }
-        // A quotation mark inside a value is escaped, so the first occurrence is the member itself.
-        var index = 0
-        while index <= bytes.count - mark.count {
-            guard let comma = bytes[index...].firstIndex(of: UInt8(ascii: ",")) else { return nil }
-            if bytes[comma...].starts(with: mark) {
-                let head = Array(bytes[..<comma]) + [UInt8(ascii: "}")]
-                return (head, bytes[(comma + mark.count)..<(bytes.count - 1)])
-            }
-            index = comma + 1
+        guard let id = UUID(text: attributes.id) else { throw CloudEventError(description: "id is no UUID") }
+        guard let tenantID = UUID(text: attributes.tenantid) else {
+            throw CloudEventError(description: "tenantid is no UUID")
         }
-        return nil
+        guard let json = String(validating: bytes[data], as: UTF8.self) else {
+            throw CloudEventError(description: "data is not UTF-8")
+        }
+        let event = DomainEvent(
+            id: id, type: EventType(rawValue: attributes.type), subject: attributes.subject, tenantID: tenantID,
+            time: time, json: json)
+        self.init(event: event, source: attributes.source, position: position, previousHash: previous, hash: hash)
     }
 
     private static func field(of error: DecodingError) -> String {
@@ -139,28 +127,14 @@ extension CloudEvent {
 
     private struct Attributes: Decodable {
         let specversion: String
-        let id: UUID
+        let id: String
         let source: String
         let type: String
         let subject: String
         let time: String
-        let tenantid: UUID
+        let tenantid: String
         let sequence: String
         let prevhash: String
         let hash: String
-    }
-
-    /// Accepts any JSON object and keeps nothing: a check that the bytes are one.
-    private struct AnyObject: Decodable {
-        private struct Key: CodingKey {
-            let stringValue: String
-            var intValue: Int? { nil }
-            init(stringValue: String) { self.stringValue = stringValue }
-            init?(intValue: Int) { nil }
-        }
-
-        init(from decoder: any Decoder) throws {
-            _ = try decoder.container(keyedBy: Key.self)
-        }
     }
 }

@@ -8,7 +8,7 @@ package struct ConsumerLimits: Sendable, Hashable {
     /// The most that the handler gets at once, 1 to 1,000; never more than `prefetch`.
     package var batchSize: Int
 
-    package init(prefetch: Int = 1_000, batchSize: Int = 250) {
+    package init(prefetch: Int = 2_000, batchSize: Int = 500) {
         self.prefetch = prefetch
         self.batchSize = min(batchSize, prefetch)
     }
@@ -21,9 +21,9 @@ package struct ConsumerLimits: Sendable, Hashable {
 
 extension ConfigurationKey<Int> {
     package static let messagingPrefetch = int(
-        "messaging.prefetch", default: 1_000, in: 1...10_000,
+        "messaging.prefetch", default: 2_000, in: 1...10_000,
         "How many events a consumer may hold unsettled; all of them are delivered again when it dies.")
     package static let messagingBatchSize = int(
-        "messaging.batch_size", default: 250, in: 1...1_000,
+        "messaging.batch_size", default: 500, in: 1...1_000,
         "The most events that are stored in one transaction; never more than messaging.prefetch.")
 }

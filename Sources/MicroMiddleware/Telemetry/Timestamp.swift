@@ -1,11 +1,5 @@
 internal import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 #if canImport(FoundationEssentials)
     package import FoundationEssentials
 #else
@@ -24,11 +18,7 @@ package enum Timestamp {
     private static let latest = Mutex(Second())
 
     /// The present moment.
-    package static func now() -> String {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return render(seconds: Int64(time.tv_sec), milliseconds: Int(time.tv_nsec) / 1_000_000)
-    }
+    package static func now() -> String { render(Date()) }
 
     /// The moment as a text.
     package static func render(_ date: Date) -> String {

@@ -125,6 +125,25 @@ struct EventTests {
         #expect(throws: CloudEventError.self) { try CloudEvent(decoding: bytes) }
     }
 
+    @Test("Data is the message's own last member, whatever its other members look like")
+    func nested() throws {
+        let event = Self.linked(Self.event())
+        let text = String(decoding: event.encoded(), as: UTF8.self)
+        for odd in [
+            // An extension attribute of a third party, with something inside that looks like the data.
+            #"{"x":{"a":1,"data":{"y":[1,{"z":"}"}]}},"#, #"{"x":",\"data\":{","#, #"{"x":["]",{"data":{}}],"#,
+        ] {
+            let changed = text.replacingOccurrences(of: #"{"specversion""#, with: odd + #""specversion""#)
+            #expect(try CloudEvent(decoding: Array(changed.utf8)) == event, "\(odd)")
+        }
+        for wrong in [#","data":["#, #","data":"{"#, #","data":1,"x":{"#] {
+            let changed = text.replacingOccurrences(of: #","data":{"#, with: wrong)
+            #expect(throws: CloudEventError.self, "\(wrong)") { try CloudEvent(decoding: Array(changed.utf8)) }
+        }
+        let unclosed = text.replacingOccurrences(of: #","data":{"#, with: #","data":{"open":"#)
+        #expect(throws: CloudEventError.self) { try CloudEvent(decoding: Array(unclosed.utf8)) }
+    }
+
     @Test("An event's data is an object of bounded size, with sorted keys")
     func data() throws {
         let event = try DomainEvent(
