@@ -45,7 +45,7 @@ struct Keys: ParsableCommand {
         }
     }
 
-    struct Publish: ParsableCommand {
+    struct Publish: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Writes jwks.json, by which everybody else verifies, anew from ring.json.",
             discussion: "The other commands do so themselves; this is for a ring.json that was changed by hand.")
