@@ -28,12 +28,19 @@ package struct PersonalDataController: Sendable {
         // An identity service of before names the home tenant alone.
         let hosts = (request.uri.queryParameters["host_tenant_ids"] ?? "").split(separator: ",")
             .compactMap { UUID(uuidString: String($0)) }
-        var parts: [String: String] = [:]
-        for part in data.export(user, [home] + hosts) {
-            // For all tenants: the user's own data is in all that they work in.
-            let row = try await database.query(part.sql, deadline: context.deadline.capped(at: .seconds(5))).first
-            let text: String? = try row.flatMap { try $0.decode(String?.self, "json") }
-            parts[part.name] = text ?? "null"
+        // As of one moment, so that the parts agree. For all tenants: the user's own data is in all that they work in.
+        let parts = try await database.withTransaction(
+            beginningWith: "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            deadline: context.deadline.capped(at: .seconds(8))
+        ) { connection in
+            var parts: [String: String] = [:]
+            for part in data.export(user, [home] + hosts) {
+                let text: String? = try await connection.query(part.sql).first.flatMap { row in
+                    try row.decode(String?.self, "json")
+                }
+                parts[part.name] = text ?? "null"
+            }
+            return parts
         }
         return Envelope(ExportedParts(parts: parts))
     }
