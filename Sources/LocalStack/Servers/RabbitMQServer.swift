@@ -75,6 +75,10 @@ package struct RabbitMQServer: LocalServer {
         try Files.write("[].\n", to: "\(directory)/enabled_plugins")
         try Files.write(definitions(), to: "\(directory)/definitions.json")
         try Files.write(configurationText(), to: "\(directory)/rabbitmq.conf")
+        // How many messages of a channel a quorum queue takes before it slows the channel down; 32 otherwise, and then it
+        // writes its log in many small pieces.
+        try Files.write(
+            "[{rabbit, [{quorum_commands_soft_limit, 256}]}].\n", to: "\(directory)/advanced.config")
     }
 
     /// From before the first start until the node has answered for the first time.
