@@ -24,6 +24,12 @@ extension WarmupBench.Run {
         return Dictionary(grouping: bad, by: \.detail).mapValues(\.count)
     }
 
+    /// What did not work in the last ten seconds before the loss: what the load alone is too much for.
+    var errorsBefore: [String: Int] {
+        let bad = samples.filter { $0.at > lostAt - 10 && $0.at <= lostAt && $0.outcome != .works }
+        return Dictionary(grouping: bad, by: \.detail).mapValues(\.count)
+    }
+
     /// The others than 503002.
     var strangeErrors: Int {
         errors.filter { !$0.key.hasPrefix("503 warming_up") }.values.reduce(0, +)
@@ -60,6 +66,11 @@ extension WarmupBench {
                 BenchResult(
                     name: "Other errors once the services were back, \(run.name)", value: Double(run.strangeErrors),
                     unit: "requests", goal: "none", passes: run.strangeErrors == 0))
+            let before = run.errorsBefore.values.reduce(0, +)
+            results.append(
+                BenchResult(
+                    name: "Errors in the ten seconds before the loss, \(run.name)", value: Double(before),
+                    unit: "requests"))
             let broken = run.acceptedTokens + run.lostSessions
             results.append(
                 BenchResult(
@@ -112,9 +123,13 @@ extension WarmupBench {
         let text = PlotPage.Group(
             "The cache is emptied and the services restart, under \(factor) times the usual load",
             text: runs.map { run in
-                "\(run.name): "
-                    + run.errors.sorted { $0.key < $1.key }.map { "\($0.value)× \($0.key)" }.joined(separator: ", ")
+                "\(run.name): \(list(run.errors)); in the ten seconds before the loss: \(list(run.errorsBefore))"
             }.joined(separator: ". "), plots: [])
         return PlotPage("authms: warm-up", groups: [text] + groups)
+    }
+
+    private static func list(_ errors: [String: Int]) -> String {
+        errors.isEmpty
+            ? "none" : errors.sorted { $0.key < $1.key }.map { "\($0.value)× \($0.key)" }.joined(separator: ", ")
     }
 }
