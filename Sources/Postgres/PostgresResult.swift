@@ -86,6 +86,13 @@ package struct PostgresRow: Sendable {
         }
     }
 
+    /// Calls `body` with a column's bytes in PostgreSQL's binary format, nil for NULL: for what looks at rows by the hundred
+    /// thousand and makes no values of them. The position is counted from 0.
+    package func withBytes<Value>(at column: Int, _ body: (UnsafeRawBufferPointer?) -> Value) -> Value {
+        precondition(column >= 0 && column < storage.columns.names.count, "column index out of range")
+        return storage.withBytes(row: index, column: column, body)
+    }
+
     /// Reads the columns one after the other, from the first.
     package func reader() -> PostgresRowReader { PostgresRowReader(row: self) }
 

@@ -47,4 +47,11 @@ final class ResultStorage: @unchecked Sendable {
         let value = try body(PostgresCell(bytes: bytes, type: columns.types[column]))
         return value
     }
+
+    /// Calls `body` with the cell's bytes, or with `nil` for NULL.
+    func withBytes<Value>(row: Int, column: Int, _ body: (UnsafeRawBufferPointer?) -> Value) -> Value {
+        guard !isNull(row: row, column: column) else { return body(nil) }
+        let length = Int(PQgetlength(result, CInt(row), CInt(column)))
+        return body(UnsafeRawBufferPointer(start: PQgetvalue(result, CInt(row), CInt(column)), count: length))
+    }
 }

@@ -119,6 +119,38 @@ struct CheckpointTests {
         #expect(fault.expected != nil && fault.found != nil)
     }
 
+    @Test(
+        "Where one page of records ends and the next begins, nothing gets lost",
+        arguments: [
+            (1_000, "UPDATE audit_records SET message = 'x' WHERE sequence = 1000", "altered"),
+            (1_001, "UPDATE audit_records SET message = 'x' WHERE sequence = 1001", "altered"),
+            (1_000, "DELETE FROM audit_records WHERE sequence BETWEEN 1000 AND 3050", "missing"),
+            (2_001, "DELETE FROM audit_records WHERE sequence = 2001", "missing"),
+            (
+                1_000,
+                """
+                INSERT INTO audit_records SELECT (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid()))).*
+                FROM audit_records r WHERE sequence = 1000
+                """, "inserted"
+            ),
+            (3_101, "UPDATE audit_chains SET sequence = 3101", "truncated"),
+            (3_100, "UPDATE audit_chains SET sequence = 3099", "beyondHead"),
+        ])
+    func pages(sequence: Int64, statement: String, kind: String) async throws {
+        let fixture = try await AuditFixture.make()
+        let events = try makeStream(3_100)
+        for start in stride(from: 0, to: 3_000, by: 1_000) {
+            try await fixture.store(Array(events[start..<(start + 1_000)]))
+        }
+        try await fixture.store(Array(events[3_000...]))
+        #expect(try await verify(fixture, withCopies: false).records == 3_100)
+        try await fixture.database.withTransaction(deadline: .after(.seconds(20))) { connection in
+            try await connection.execute(script: "SET LOCAL session_replication_role = replica; \(statement)")
+        }
+        let fault = try #require(try await verify(fixture, withCopies: false).faults.first)
+        #expect((fault.kind, fault.sequence) == (kind, sequence))
+    }
+
     @Test("A truncated table is found")
     func truncatedTable() async throws {
         let fixture = try await signedTrail()

@@ -12,18 +12,11 @@ package enum MerkleTree {
     package static let empty: Hash = Array(SHA256.hash(data: [UInt8]()))
 
     package static func leaf(_ data: [UInt8]) -> Hash {
-        var hash = SHA256()
-        hash.update(data: [0])
-        hash.update(data: data)
-        return Array(hash.finalize())
+        Array(SHA256.hash(data: [0] + data))
     }
 
     package static func node(_ left: Hash, _ right: Hash) -> Hash {
-        var hash = SHA256()
-        hash.update(data: [1])
-        hash.update(data: left)
-        hash.update(data: right)
-        return Array(hash.finalize())
+        Array(SHA256.hash(data: [1] + left + right))
     }
 
     /// The leaves under each node of the inclusion proof of a leaf, in the proof's order (RFC 9162 section 2.1.3.1).

@@ -41,6 +41,11 @@ struct TrailPartitions {
         return start.milliseconds..<end.milliseconds
     }
 
+    /// Whether a record of that time, in milliseconds since 1970, belongs into the partition.
+    func holds(_ time_ms: Int64, in id: Int64) -> Bool {
+        partitions[id]?.time?.contains(time_ms) ?? false
+    }
+
     /// - Returns: where the record lies, in words, if that is not where it belongs; nil when it is.
     func misplacement(of record: AuditRecord, in id: Int64) -> String? {
         guard let partition = partitions[id] else { return "a table that is no partition" }

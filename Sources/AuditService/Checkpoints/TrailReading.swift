@@ -17,6 +17,7 @@ struct TrailReading {
 
     private let partitions: TrailPartitions
     private let progress: @Sendable (Int64) -> Void
+    private var scan: RecordScan
     private var frontier = MerkleFrontier()
     private var dropped: DroppedLeaves
 
@@ -29,6 +30,7 @@ struct TrailReading {
         self.signed = signed
         self.progress = progress
         chain = ChainVerifier(tenantID: head.tenantID)
+        scan = RecordScan(tenantID: head.tenantID)
         dropped = DroppedLeaves(tenantID: head.tenantID)
     }
 
@@ -44,6 +46,13 @@ struct TrailReading {
     ///
     /// - Throws: ``FirstFault`` when it is not as it was written.
     mutating func take(_ row: PostgresRow) throws {
+        if let found = scan.check(row, sequence: chain.verified + 1, previous: chain.currentHash),
+            partitions.holds(found.time_ms, in: found.partition)
+        {
+            chain.follow(found.hash)
+            advance()
+            return
+        }
         let record = try AuditRecord(row: row)
         skipDropped(upTo: (record.link?.sequence ?? 1) - 1)
         let before = chain

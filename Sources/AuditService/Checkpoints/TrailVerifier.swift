@@ -90,9 +90,11 @@ package struct TrailVerifier: Sendable {
     package func verify(
         _ tenantID: UUID, deadline: Deadline, progress: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws -> TrailVerification {
-        try await database.withConnection(deadline: deadline) { connection in
+        let reading = try await database.withConnection(deadline: deadline) { connection in
             // Records, head and checkpoints as of one moment, while others are written.
             try await connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            // Page after page by one plan: the planner looks at every month's partition, which takes as long as reading a page.
+            try await connection.query("SET LOCAL plan_cache_mode = force_generic_plan")
             let head: TenantChain =
                 try await connection.query(
                     "SELECT tenant_id, sequence, hash FROM audit_chains WHERE tenant_id = \(tenantID)"
@@ -102,33 +104,54 @@ package struct TrailVerifier: Sendable {
                 signed: SignedTrail(tenantID: tenantID, ring: ring, copies: copies?.reader(of: tenantID)),
                 progress: progress)
             do {
-                try await read(&reading, tenantID, on: connection)
+                try await withSecond(connection, deadline: deadline) { second in
+                    let pages = TrailPages(tenantID: tenantID, lanes: (connection, second))
+                    try await read(&reading, pages, on: connection)
+                }
                 try await connection.query("COMMIT")
             } catch is TrailReading.FirstFault {
-                // Found: the rest is not read, and the connection with it is gone.
+                // Found: the rest is not read. Where a page was under way, the connection is gone with it.
+                _ = try? await connection.query("ROLLBACK")
             }
-            return try await conclude(reading)
+            return reading
+        }
+        return try await conclude(reading)
+    }
+
+    /// A connection that sees what the first one sees, so that the database works for both processors; the first one itself
+    /// where the pool has no other.
+    private func withSecond(
+        _ first: PostgresConnection, deadline: Deadline, _ body: (PostgresConnection) async throws -> Void
+    ) async throws {
+        guard database.configuration.poolSize > 1 else { return try await body(first) }
+        let snapshot: [String] = try await first.query("SELECT pg_export_snapshot() AS name").column("name")
+        try await database.withConnection(deadline: deadline) { second in
+            try await second.execute(
+                script: """
+                    BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+                    SET TRANSACTION SNAPSHOT '\(snapshot.joined())';
+                    SET LOCAL plan_cache_mode = force_generic_plan
+                    """)
+            do {
+                try await body(second)
+            } catch {
+                _ = try? await second.query("ROLLBACK")
+                throw error
+            }
+            try await second.query("COMMIT")
         }
     }
 
-    /// Window by window: the records of one are a single stream.
+    /// Window by window, as far as checkpoints and dropped records are known.
     private func read(
-        _ reading: inout TrailReading, _ tenantID: UUID, on connection: PostgresConnection
+        _ reading: inout TrailReading, _ pages: TrailPages, on connection: PostgresConnection
     ) async throws {
         var position = Int64.min
         while position < .max {
             let bound = try await reading.load(beyond: position, on: connection)
             var window = reading
             do {
-                try await connection.stream(
-                    """
-                    SELECT \(AuditRecord.columns), tableoid::bigint AS partition FROM audit_records
-                    WHERE tenant_id = \(tenantID) AND sequence > \(position) AND sequence <= \(bound)
-                    ORDER BY sequence
-                    """
-                ) { row in
-                    try window.take(row)
-                }
+                try await pages.read(beyond: position, upTo: bound) { row in try window.take(row) }
             } catch {
                 reading = window
                 throw error
@@ -138,7 +161,9 @@ package struct TrailVerifier: Sendable {
             position = bound
         }
         guard reading.droppedCount > 0 else { return }
-        for fault in try await DroppedMonths.unaccounted(of: tenantID, on: connection) { reading.signed.add(fault) }
+        for fault in try await DroppedMonths.unaccounted(of: pages.tenantID, on: connection) {
+            reading.signed.add(fault)
+        }
     }
 
     private func conclude(_ reading: TrailReading) async throws -> TrailVerification {

@@ -59,6 +59,12 @@ package struct ChainVerifier: Sendable {
         hash = kept
     }
 
+    /// Goes on to the next record, which is known to be as it was written and to follow on, by its hash.
+    mutating func follow(_ known: [UInt8]) {
+        sequence += 1
+        hash = known
+    }
+
     /// - Returns: what is wrong with this record; nil when it follows on.
     package mutating func check(_ record: AuditRecord) -> ChainFault? {
         guard let link = record.link else {

@@ -81,12 +81,23 @@ package struct FieldHash {
         }
     }
 
-    private mutating func add(_ field: UnsafeRawBufferPointer) {
+    package mutating func add(_ field: UnsafeRawBufferPointer) {
         withUnsafeBytes(of: UInt32(field.count).bigEndian) { bytes += $0 }
         bytes += field
     }
 
     package consuming func finish() -> [UInt8] {
         Array(SHA256.hash(data: bytes))
+    }
+
+    /// Whether `hash` is the hash of the fields. Begins anew, in the same memory: for hundreds of thousands of lists.
+    package mutating func isFinished(by hash: UnsafeRawBufferPointer) -> Bool {
+        defer { bytes.removeAll(keepingCapacity: true) }
+        return SHA256.hash(data: bytes).withUnsafeBytes { $0.elementsEqual(hash) }
+    }
+
+    /// Forgets the fields.
+    package mutating func clear() {
+        bytes.removeAll(keepingCapacity: true)
     }
 }
