@@ -92,7 +92,7 @@ package final class TestPostgres: Sendable {
         for _ in 0..<20 {
             do {
                 return try await handle.restart()
-            } catch where "\(error)".contains("pre-existing shared memory block") {
+            } catch  where "\(error)".contains("pre-existing shared memory block") {
                 try await Task.sleep(for: .milliseconds(250))
             }
         }

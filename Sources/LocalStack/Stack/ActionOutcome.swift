@@ -10,9 +10,11 @@ extension StackSupervisor.Action {
         case .stop: return "\(name) has stopped; `authms start \(name)` starts it again."
         case .start where isThere: return "\(name) runs already; `authms status` shows how it is."
         case .start: return "\(name) starts; `authms status` shows when it is ready."
-        case .restart where isThere: return "\(name) has stopped and starts again; `authms status` shows when it is ready."
+        case .restart where isThere:
+            return "\(name) has stopped and starts again; `authms status` shows when it is ready."
         case .restart: return "\(name) starts; `authms status` shows when it is ready."
-        case .kill where isThere: return "\(name) was killed and is started again; `authms status` shows when it is ready."
+        case .kill where isThere:
+            return "\(name) was killed and is started again; `authms status` shows when it is ready."
         case .pause where isThere: return "\(name) is paused; `authms continue \(name)` lets it go on."
         case .continue where unit.phase == .paused: return "\(name) goes on."
         case .continue: return "\(name) was not paused: it is \(unit.phase.rawValue)."
