@@ -1,8 +1,9 @@
 package import ConnectionKit
 import Foundation
+import Synchronization
 
 /// A suite of a command's own, beside whatever else runs: started from this program in a directory and on ports of its own,
-/// stopped and forgotten afterwards.
+/// stopped and forgotten afterwards; at a SIGINT or SIGTERM to this program, too.
 package struct PrivateSuite {
     package let layout: StackLayout
     private let process: Process
@@ -44,7 +45,10 @@ package struct PrivateSuite {
         let log = try FileHandle(forWritingTo: URL(filePath: words))
         process.standardOutput = log
         process.standardError = log
+        // Foundation gives the process a group of its own, so that a terminal's Ctrl-C does not reach it.
+        LivePrivateSuites.stopOnSignals()
         try process.run()
+        LivePrivateSuites.add(process, layout)
         let suite = PrivateSuite(layout: layout, process: process)
         do {
             while process.isRunning, !deadline.hasPassed {
@@ -68,10 +72,15 @@ package struct PrivateSuite {
         await Task { [process] in
             while process.isRunning, !deadline.hasPassed { try? await Task.sleep(for: .milliseconds(100)) }
         }.value
+        LivePrivateSuites.remove(process)
+        await LivePrivateSuites.waitForEndIfSignalled()
     }
 
     /// Removes what it made.
     package static func forget(_ layout: StackLayout) {
-        try? FileManager.default.removeItem(atPath: layout.root)
+        // One after the other: two that remove the same files stumble over each other, and both leave some.
+        removing.withLock { _ in try? FileManager.default.removeItem(atPath: layout.root) }
     }
+
+    private static let removing = Mutex<Void>(())
 }
