@@ -17,6 +17,7 @@ extension HashingQueue {
     /// What the threads share; they keep it, and not the queue, alive.
     final class Core: @unchecked Sendable {
         let condition = NSCondition()
+        let courier: Courier
         var waiting: [ObjectIdentifier: Entry] = [:]
         var order: [Entry] = []
         var head = 0
@@ -25,6 +26,8 @@ extension HashingQueue {
         var lentCount = 0
         /// A moving average of how long one hash takes, in seconds.
         var hashSeconds = 0.015
+
+        init(courier: Courier) { self.courier = courier }
     }
 }
 
@@ -68,7 +71,7 @@ extension HashingQueue.Core {
             if found != nil { running += 1 }
             let isOver = found == nil && isClosed
             condition.unlock()
-            for continuation in late { continuation.resume(returning: .failure(.deadlineExceeded)) }
+            courier.send(late.map { ($0, .failure(.deadlineExceeded)) })
             if let found { return found }
             if isOver { return nil }
         }

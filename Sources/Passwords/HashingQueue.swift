@@ -1,15 +1,22 @@
 import ConnectionKit
 import Foundation
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Threads that hash and the bounded queue before them.
 ///
 /// First come, first served. An entry that was cancelled is answered at once, one whose deadline passed at the latest
 /// when a thread next looks, within the time of one hash; neither is hashed.
+///
+/// The threads give way to every other thread of the machine (on Linux): one hash computes as long as some hundred
+/// verifications or refreshes, and those come first when there is not processor enough for all.
 final class HashingQueue: Sendable {
     /// The work for one password, run on a hashing thread.
     typealias Work = @Sendable () throws(PasswordHashingError) -> PasswordHashingOutcome
 
-    private let core = Core()
+    private let core: Core
     private let threadCount: Int
     private let limit: Int
 
@@ -17,6 +24,7 @@ final class HashingQueue: Sendable {
     init(threads: Int, limit: Int, memoryBytes: Int) {
         threadCount = threads
         self.limit = limit
+        core = Core(courier: Courier(senders: threads))
         for number in 1...threads {
             let core = self.core
             let thread = Thread { Self.serve(core, memoryBytes: memoryBytes) }
@@ -76,7 +84,14 @@ final class HashingQueue: Sendable {
         }
     }
 
+    /// How far the threads give way: `nice(1)`'s scale, on which each step is worth a fifth of the processor's time.
+    private static let niceness: CInt = 10
+
     private static func serve(_ core: Core, memoryBytes: Int) {
+        #if os(Linux)
+            // Of this thread alone: to Linux, each has a niceness of its own (setpriority(2), "C library/kernel differences").
+            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
+        #endif
         var memory = HashingMemory(size: memoryBytes)
         while let (entry, continuation) = core.next(onIdle: { memory.release() }) {
             let start = ContinuousClock.now
@@ -84,7 +99,8 @@ final class HashingQueue: Sendable {
                 do throws(PasswordHashingError) { return .success(try entry.work()) } catch { return .failure(error) }
             }
             core.finished(in: ContinuousClock.now - start, inLentMemory: isUsed)
-            continuation.resume(returning: result)
+            core.courier.send([(continuation, result)])
         }
+        core.courier.leave()
     }
 }

@@ -106,4 +106,36 @@ struct HashingQueueTests {
         hasher = nil
         for task in tasks { #expect(try await task.value.hasPrefix("$argon2id$")) }
     }
+
+    #if os(Linux)
+        /// The niceness of every thread of this process (proc(5), `/proc/pid/stat`, field 19).
+        static func nicenesses() throws -> [Int] {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").compactMap { thread in
+                // One that has ended meanwhile has none.
+                guard let stat = try? String(contentsOfFile: "/proc/self/task/\(thread)/stat", encoding: .utf8),
+                    let end = stat.lastIndex(of: ")")
+                else { return nil }
+                let fields = stat[end...].split(separator: " ")
+                return fields.count > 17 ? Int(fields[17]) : nil
+            }
+        }
+
+        @Test("Threads that hash give way to all others, and nothing else of the process does")
+        func niceness() async throws {
+            let hasher = try PasswordHasherTests.hasher(
+                parameters: Argon2idParameters(memoryKiB: 8_192, iterations: 1), queueLimit: 100)
+            let deadline = self.deadline
+            let afterwards = try await withThrowingTaskGroup(of: Int32.self) { group in
+                for _ in 0..<60 {
+                    group.addTask {
+                        _ = try await hasher.hash("s3cret", deadline: deadline)
+                        return getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(afterwards.count == 60 && afterwards.allSatisfy { $0 == 0 })
+            #expect(try Self.nicenesses().contains(10))
+        }
+    #endif
 }
