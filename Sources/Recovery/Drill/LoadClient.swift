@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -17,43 +16,40 @@ struct LoadClient: Sendable {
         var isSuccess: Bool { (200..<300).contains(status) }
     }
 
-    private static let timeout = TimeAmount.seconds(12)
-    private let client: HTTPClient
+    private let connections = LoadConnections(timeout: .seconds(12))
     private let gateway: String
 
     init(gateway: String) {
         self.gateway = gateway
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 128
-        // A client that pauses between attempts to connect would add its pauses to what is measured.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        client = HTTPClient(configuration: configuration)
     }
 
-    func close() async { try? await client.shutdown() }
+    func close() async { await connections.close() }
 
     /// - Parameters:
     ///   - path: below the gateway, or a whole address.
     ///   - id: the `X-Request-Id`, which reaches the trail with what the request changes.
+    ///   - readsData: whether the data of a success is of interest; why a request failed always is.
     func send(
-        _ method: HTTPMethod, _ path: String, _ body: [String: String]? = nil, token: String? = nil, id: String? = nil
+        _ method: HTTPMethod, _ path: String, _ body: [String: String]? = nil, token: String? = nil, id: String? = nil,
+        readsData: Bool = true
     ) async -> Answer {
         let begin = ContinuousClock.now
         var answer = Answer()
         do {
-            var request = HTTPClientRequest(url: path.hasPrefix("http") ? path : gateway + path)
-            request.method = method
-            if let id { request.headers.add(name: "x-request-id", value: id) }
-            if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
+            var headers = HTTPHeaders()
+            if let id { headers.add(name: "x-request-id", value: id) }
+            if let token { headers.add(name: "authorization", value: "Bearer \(token)") }
+            var bytes: ByteBuffer?
             if let body {
-                request.headers.add(name: "content-type", value: "application/json")
-                request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body)))
+                headers.add(name: "content-type", value: "application/json")
+                bytes = ByteBuffer(bytes: try JSONEncoder().encode(body))
             }
-            let response = try await client.execute(request, timeout: Self.timeout)
-            let bytes = try await response.body.collect(upTo: 1 << 20)
-            answer.status = Int(response.status.code)
-            answer.hasRetryAfter = response.headers.contains(name: "retry-after")
-            answer.read(Data(bytes.readableBytesView))
+            let address = path.hasPrefix("http") ? path : gateway + path
+            let got = try await connections.send(method, address, headers, bytes)
+            answer.status = Int(got.head.status.code)
+            answer.hasRetryAfter = got.head.headers.contains(name: "retry-after")
+            answer.summary = "\(answer.status) "
+            if readsData || !answer.isSuccess { answer.read(Data(got.body.readableBytesView)) }
         } catch {
             answer.summary = "no answer: \(error)"
         }

@@ -53,7 +53,7 @@ extension MixedLoad {
         }
         guard let held = ledger.session(number) else { return }
         let (service, path) = Self.place(number, user: held.user)
-        record(.verify, service: service, at: at, await client.send(.GET, path, token: held.access))
+        record(.verify, service: service, at: at, await client.send(.GET, path, token: held.access, readsData: false))
     }
 
     func changeProfile(_ number: Int, at: Double) async {
