@@ -59,13 +59,15 @@ extension WarmupBench {
             }
         }
         for run in [with, without] {
+            // Without the ramp it is shown what happens; nothing is promised.
+            let isHeld = run.name == with.name
             let refused = run.errors.filter { $0.key.hasPrefix("503 warming_up") }.values.reduce(0, +)
             results.append(
                 BenchResult(name: "Answered 503002, \(run.name)", value: Double(refused), unit: "requests"))
             results.append(
                 BenchResult(
                     name: "Other errors once the services were back, \(run.name)", value: Double(run.strangeErrors),
-                    unit: "requests", goal: "none", passes: run.strangeErrors == 0))
+                    unit: "requests", goal: isHeld ? "none" : nil, passes: !isHeld || run.strangeErrors == 0))
             let before = run.errorsBefore.values.reduce(0, +)
             results.append(
                 BenchResult(
