@@ -169,6 +169,14 @@ def test_ctrl_c_stops_everything_and_the_next_start_is_quick_and_has_the_data(pl
     assert ada.refresh(tokens["refresh_token"]).status_code == 200
 
 
+def test_the_broker_s_log_has_nothing_of_being_asked_whether_it_is_there(place, running):
+    log = (place.home / "log" / "rabbitmq.log").read_text()
+    assert "Starting broker" in log
+    assert "client unexpectedly closed" not in log
+    # Its banner it colours, whatever it is told.
+    assert not re.search(r"\x1b\[[0-9;]*m20\d\d-", log)
+
+
 def test_commands_elsewhere_find_the_suite_without_its_offset_and_are_told_of_a_wrong_one(place, running):
     untold = {name: value for name, value in place.environment.items() if name != "AUTHMS_PORT_OFFSET"}
     for command in (["env", "--only", "GATEWAY_URL"], ["users", "list"], ["migrate", "audit"]):

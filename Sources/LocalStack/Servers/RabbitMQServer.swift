@@ -124,6 +124,9 @@ package struct RabbitMQServer: LocalServer {
                 "listeners.tcp.local = 127.0.0.1:\(port)", "definitions.import_backend = local_filesystem",
                 "definitions.local.path = \(directory)/definitions.json",
                 "definitions.skip_if_unchanged = true", "log.console = true", "log.console.level = warning",
+                // Whether it answers is asked twice a second over connections that end with the question: no warning of each,
+                // or nobody finds the others. What fails on a connection is still told.
+                "log.connection.level = error", "log.console.use_colors = off",
                 "log.file = false", "vm_memory_high_watermark.absolute = 512MB", "disk_free_limit.absolute = 64MB",
                 "num_acceptors.tcp = 2", "heartbeat = 20",
             ] + configuration
