@@ -3,6 +3,7 @@ import Foundation
 import LocalStack
 import Logging
 import MicroMiddleware
+import NIOCore
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,6 +29,9 @@ struct Serve: AsyncParsableCommand {
         telemetry.adoptForProcess()
         try await checkNames(settings, telemetry)
         try checkPort(settings)
+        // The gateway does all its work on event loops. The services' loops only read and write what Swift's own threads have
+        // worked out: with as many of the one as of the other, they take turns where there are not cores for both.
+        if service != .gateway { NIOSingletons.groupLoopCountSuggestion = max(1, System.coreCount / 2) }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 // After three seconds the service has connected to all it needs, after fifteen all that it does from time to
