@@ -74,25 +74,6 @@ private final class Confirmed: Sendable {
         await careless.close()
     }
 
-    @Test("An idle connection stays up by its heartbeats")
-    func heartbeats() async throws {
-        let (broker, _) = try await victim.value
-        let fixture = try await Fixture(url: broker.createVirtualHost(), Topology(queues: [.quorum("q")]))
-        var configuration = fixture.configuration
-        configuration.heartbeat = .seconds(1)
-        let publisher = RabbitMQPublisher(configuration: configuration, logger: silence)
-        try await publisher.publishEventually([AMQPMessage("1", to: "q")])
-        // The broker gives a peer up after two to three silent intervals.
-        let end = Deadline.after(.seconds(5))
-        while !end.hasPassed {
-            #expect(publisher.isAvailable)
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        try await publisher.publish([AMQPMessage("2", to: "q")], deadline: .generous)
-        await publisher.close()
-        await fixture.close()
-    }
-
     @Test("Under a memory alarm a publication fails by its deadline, and works again afterwards")
     func memoryAlarm() async throws {
         let (broker, _) = try await victim.value
