@@ -92,6 +92,23 @@ struct ProfileRepositoryContract {
         }
     }
 
+    @Test("counts no further than a thousand behind the page, however many there are")
+    func bounds() async throws {
+        let database = try await ProfileStore.database()
+        let tenant = UUID.v7()
+        try await database.query(
+            """
+            INSERT INTO profiles (user_id, tenant_id, fields)
+            SELECT gen_random_uuid(), \(tenant), '{"nickname": "one of many"}' FROM generate_series(1, 1200)
+            """, deadline: soon)
+        let repository = PostgresProfileRepository(database: database, outbox: Outbox())
+        for (offset, total) in [(0, 1_010), (190, 1_200), (300, 1_200)] {
+            let found = try await repository.search(
+                "of many", tenantID: tenant, offset: offset, limit: 10, deadline: soon)
+            #expect(found.profiles.count == 10 && found.total == total)
+        }
+    }
+
     @Test("keeps a picture until something else takes its field", arguments: ProfileStore.allCases)
     func avatars(store: ProfileStore) async throws {
         let repository = try await store.make()

@@ -79,7 +79,8 @@ struct ProfileController: Sendable {
         let found = try await repository.search(
             text, tenantID: context.identity.tenantID, offset: page.offset, limit: page.size,
             deadline: context.deadline.forStatement)
-        return ListEnvelope(found.profiles.map(Self.fields), total: found.total, page: page)
+        return ListEnvelope(
+            found.profiles.map(Self.fields), total: found.total, countedUpTo: page.countBound, page: page)
     }
 
     // MARK: - Writing

@@ -87,11 +87,13 @@ package struct PostgresProfileRepository: ProfileRepository {
             FROM profiles WHERE tenant_id = \(tenantID) AND fields <> '{}' AND strpos(lower(concat_ws(' ',
                 fields->>'nickname', fields->>'first_name', fields->>'last_name')), lower(\(text)::text)) > 0
             """
+        let count: SQL =
+            "SELECT count(*) AS total FROM (SELECT \(found) LIMIT \(offset + limit + Page.countedAhead)) AS counted"
         let (rows, total) = try await database.acting(for: tenantID, deadline: deadline) { connection in
             (
                 try await connection.query(
                     "SELECT \(Self.columns) \(found) ORDER BY user_id OFFSET \(offset) LIMIT \(limit)"),
-                try await connection.query("SELECT count(*) AS total \(found)").first?.decode(Int.self, "total") ?? 0
+                try await connection.query(count).first?.decode(Int.self, "total") ?? 0
             )
         }
         return (try rows.map(Profile.init(row:)), total)

@@ -22,7 +22,8 @@ package protocol ProfileRepository: Sendable {
         _ change: @Sendable (inout Profile) throws -> Void
     ) async throws -> Profile
 
-    /// The profiles of a tenant whose nickname or name contains `text`, in any case; all of them for an empty text.
+    /// The profiles of a tenant whose nickname or name contains `text`, in any case; all of them for an empty text. How many
+    /// there are is counted up to `Page.countedAhead` behind the page.
     func search(
         _ text: String, tenantID: UUID, offset: Int, limit: Int, deadline: Deadline
     ) async throws -> (profiles: [Profile], total: Int)
