@@ -12,17 +12,18 @@ from waiting import until
 
 
 def processes_of(directory):
-    """The processes whose command line or working directory lies in a directory."""
+    """The programs of the processes whose command line or working directory lies in a directory."""
     found = []
     for process in pathlib.Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
         try:
             told = (process / "cmdline").read_bytes().decode(errors="replace") + " " + os.readlink(process / "cwd")
+            program = (process / "comm").read_text().strip()
         except OSError:
-            continue
+            continue  # ended meanwhile
         if str(directory) in told:
-            found.append(int(process.name))
+            found.append(program)
     return found
 
 
@@ -36,10 +37,7 @@ def test_a_measurement_that_is_interrupted_leaves_nothing_behind(repository, tmp
             stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        until(
-            lambda: any("postgres" in pathlib.Path(f"/proc/{p}/comm").read_text() for p in processes_of(tmp_path)),
-            seconds=60, saying="a database of its own runs",
-        )  # fmt: skip
+        until(lambda: "postgres" in processes_of(tmp_path), seconds=60, saying="a database of its own runs")
         # As a terminal does it: to the group of the command, which the suite is not in.
         os.killpg(bench.pid, number)
         assert bench.wait(60) == 128 + number
