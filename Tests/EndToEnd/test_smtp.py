@@ -20,6 +20,8 @@ from suite import Suite, let_in
 from test_failures import serve
 from waiting import until
 
+pytestmark = pytest.mark.quiet
+
 # How often an event is tried before it is put aside, and how often it is put aside.
 TRIES, ROUNDS = 3, 2
 
