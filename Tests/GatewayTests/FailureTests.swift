@@ -82,6 +82,20 @@ struct FailureTests {
         }
     }
 
+    @Test("A service that takes no more connections still answers what it has, however long it takes")
+    func draining() async throws {
+        try await GatewayFixture.run { configuration in
+            configuration.lifeInterval = .milliseconds(20)
+            configuration.silenceTimeout = .milliseconds(100)
+        } _: { gateway in
+            async let answer = gateway.get("/mfa/api/v1/slow")
+            while gateway.upstream.seen.requests.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+            try await gateway.upstream.channel.close()
+            #expect(try await answer.hasPrefix("HTTP/1.1 200"))
+            #expect(try await gateway.get("/mfa/api/v1/x").contains("503003"))
+        }
+    }
+
     @Test("A GET on a connection that the service has closed is sent once more; a POST never is")
     func staleConnection() async throws {
         try await GatewayFixture.run { gateway in

@@ -238,7 +238,7 @@ final class ClientHandler: ChannelDuplexHandler {
     /// Whether a replica has the request that does not even say that it lives.
     private func isWaitingInVain(_ now: NIODeadline) -> Bool {
         guard phase == .forwarding || phase == .connecting, !exchange.responseHasBegun, exchange.requestIsComplete,
-            let replica, replica.isSilent
+            let replica, replica.isLost
         else { return false }
         return now - exchange.countsFrom > shared.configuration.silenceTimeout
     }

@@ -19,6 +19,9 @@ final class UpstreamPool {
     let bit: UInt64
     /// Whether the replica does not even say that it lives: stopped, cut off, or gone.
     private(set) var isSilent = false
+    /// Whether it is silent and would not tell of its end either: what it was asked is waited for in vain. One that refuses
+    /// connections keeps those that it has until it has answered, and when it is gone they are, too.
+    private(set) var isLost = false
     /// Whether it said that it is ready when it was asked last.
     var isReady = true
     /// Whether it closes its connections: it is about to stop, and answers what it is still sent.
@@ -51,10 +54,16 @@ final class UpstreamPool {
         return isLeaving ? .leaving : isReady ? .ready : .unready
     }
 
-    /// Takes note of what the replica said when it was asked whether it lives; nil when it said nothing.
-    func heard(_ answer: ProbeAnswer?) {
-        isSilent = answer == nil
-        if answer?.isLastOnConnection == true { beginsToLeave() } else { isLeaving = false }
+    /// Takes note of what the replica said when it was asked whether it lives, or why it said nothing.
+    func heard(_ result: ProbeResult) {
+        switch result {
+        case .success(let answer):
+            (isSilent, isLost) = (false, false)
+            if answer.isLastOnConnection { beginsToLeave() } else { isLeaving = false }
+        case .failure(let failure):
+            (isSilent, isLeaving) = (true, false)
+            if case .refused = failure { isLost = false } else { isLost = true }
+        }
     }
 
     /// An answer was the last on its connection: what rests in the others would be cut off unasked.

@@ -105,9 +105,8 @@ package final class GatewayServer: Service, Sendable {
             index, result in
             let (service, replica) = places[index]
             lives.record(result, of: index)
-            let answer = try? result.get()
             for bound in bounds {
-                bound.eventLoop.execute { bound.value.group(service).replicas[replica].heard(answer) }
+                bound.eventLoop.execute { bound.value.group(service).replicas[replica].heard(result) }
             }
         }
         probes.withLock {

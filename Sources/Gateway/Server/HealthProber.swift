@@ -15,6 +15,8 @@ struct ProbeAnswer: Sendable, Equatable {
 /// Why a service said nothing.
 enum ProbeFailure: Error, Sendable, CustomStringConvertible {
     case timedOut
+    /// Nobody listens there: the process is gone, and its connections with it, or it stops and answers what it has.
+    case refused
     case notConnected(String)
     /// The connection ended before an answer came.
     case brokenOff(String)
@@ -22,6 +24,7 @@ enum ProbeFailure: Error, Sendable, CustomStringConvertible {
     var description: String {
         switch self {
         case .timedOut: "no answer in time"
+        case .refused: "cannot connect: \(String(cString: strerror(ECONNREFUSED)))"
         case .notConnected(let reason): "cannot connect: \(reason)"
         case .brokenOff(let reason): "broke off: \(reason)"
         }
@@ -76,7 +79,9 @@ final class HealthProber: Sendable {
         let connection = bootstrap.connect(host: endpoint.host, port: endpoint.port)
         connection.whenFailure { error in
             let first = (error as? NIOConnectionError)?.connectionErrors.first?.error ?? error
-            let reason = (first as? IOError).map { String(cString: strerror($0.errnoCode)) }
+            let code = (first as? IOError)?.errnoCode
+            if code == ECONNREFUSED { return answer.succeed(.failure(.refused)) }
+            let reason = code.map { String(cString: strerror($0)) }
             answer.succeed(.failure(.notConnected(reason ?? "\(first)")))
         }
         answer.futureResult.whenSuccess { said in
