@@ -28,6 +28,13 @@ actor StackUnit {
     private static let firstPause = Duration.milliseconds(200)
     private static let longestPause = Duration.seconds(5)
     private static let tick = Duration.milliseconds(50)
+    /// The same while all is well.
+    private static let calmTick = Duration.milliseconds(200)
+    private static let unreadyPause = Duration.milliseconds(250)
+
+    /// How soon after a look at one that is ready the next one comes. The question costs something: PostgreSQL makes a process
+    /// for it, a service asks all that it depends on. That a process has ended is seen without asking.
+    private var calmPause: Duration { .seconds(server is ServiceProcess ? 1 : 2) }
 
     init(_ server: any LocalServer, whenChanged: @escaping @Sendable (UnitStatus) -> Void) {
         self.server = server
@@ -121,7 +128,7 @@ actor StackUnit {
                     }
                     set(problem == nil ? .ready : isUp ? .unready : .starting, problem ?? "")
                 }
-                nextLook = .now.advanced(by: isUp && problem == nil ? .milliseconds(500) : .milliseconds(50))
+                nextLook = .now.advanced(by: !isUp ? Self.tick : problem == nil ? calmPause : Self.unreadyPause)
             }
             if !hasBeenReady, deadline.hasPassed, server is ServiceProcess == false {
                 await process.stop(grace: .seconds(2))
@@ -130,7 +137,7 @@ actor StackUnit {
                     "\(server.name) does not answer on port \(server.port) in time "
                         + "(log: \(process.specification.logFile)).")
             }
-            await nap()
+            await nap(status.phase == .ready ? Self.calmTick : Self.tick)
         }
         try explainFirstFailure(process)
     }
@@ -177,7 +184,9 @@ actor StackUnit {
 
     /// Ends it with SIGKILL, with all its children, as a crash would; the supervisor starts it again.
     func kill() {
-        process?.signalTree(SIGKILL)
+        guard let process else { return }
+        process.signalTree(SIGKILL)
+        set(.unready, "killed on request")
     }
 
     /// Stops it with SIGSTOP: it keeps its connections and answers nobody.
@@ -214,8 +223,8 @@ actor StackUnit {
         status = changed
     }
 
-    private func nap() async {
+    private func nap(_ duration: Duration = tick) async {
         // Cancelled means that the stack is being torn down; `isFinal` ends the loops.
-        do { try await Task.sleep(for: Self.tick) } catch { isFinal = true }
+        do { try await Task.sleep(for: duration) } catch { isFinal = true }
     }
 }
