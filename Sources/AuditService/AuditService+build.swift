@@ -74,6 +74,10 @@ package func buildAuditService(
 
 /// What the audit service consists of.
 private struct AuditParts {
+    /// What several services publish in this time is stored in one transaction: each costs as much as many records. A batch that
+    /// is full does not wait.
+    private static let batchWindow = Duration.milliseconds(40)
+
     let database: PostgresClient
     let credential: ServiceCredential
     let verifier: TokenVerifier
@@ -138,7 +142,8 @@ private struct AuditParts {
             logger: logger)
         consumer = EventConsumer(
             queue: EventTopology.auditQueue, configuration: broker, limits: try ConsumerLimits(settings: settings),
-            retries: try settings.value(.retryDelays), metrics: telemetry.metrics, logger: logger
+            batchWindow: Self.batchWindow, retries: try settings.value(.retryDelays), metrics: telemetry.metrics,
+            logger: logger
         ) { batch in
             _ = try await store.store(batch, deadline: .after(.seconds(10)))
         }

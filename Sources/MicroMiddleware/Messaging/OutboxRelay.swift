@@ -13,6 +13,10 @@ package struct RelayConfiguration: Sendable {
     /// How far apart the relay's steps are while events trickle in, so that they share a transaction, a publication and a
     /// mark instead of costing one each. The first after a quiet moment does not wait, nor does what takes access away.
     package var linger: Duration = .milliseconds(100)
+    /// The same while a step finds fewer than ``trickle`` events: so few are in less of a hurry than what each step costs the
+    /// service, its database, the broker and the audit trail.
+    package var longLinger: Duration = .milliseconds(250)
+    package var trickle = 50
     /// How long one batch may take to be confirmed.
     package var publishTimeout: Duration = .seconds(10)
     /// How long a relay leads before it offers the lead to whoever waits for it, and so how long at most a stalled
@@ -112,11 +116,12 @@ package final class OutboxRelay: Service, Sendable {
         var next = Deadline.after(.zero)
         try await work.dropOld(on: connection)
         while !isStopping, !end.hasPassed {
-            let lingered = Deadline.after(configuration.linger)
+            let begin = ContinuousClock.now
             if try await work.step(on: connection) {
                 await signal.wait(atMost: min(work.idle.next(), end.remaining))
             } else {
-                next = lingered
+                let isTrickle = work.lastCount < configuration.trickle
+                next = Deadline(begin.advanced(by: isTrickle ? configuration.longLinger : configuration.linger))
             }
             if !work.isPressed, !next.hasPassed { await hurry.wait(atMost: min(next.remaining, end.remaining)) }
         }

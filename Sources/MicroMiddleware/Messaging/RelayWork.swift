@@ -15,6 +15,8 @@ struct RelayWork: Sendable {
     var idle: IdlePace
     /// Whether the last step had as much to do as one may: then more is waiting, and the relay should not linger.
     private(set) var isPressed = false
+    /// How many events the last step published.
+    private(set) var lastCount = 0
     /// What has been numbered in this term and not yet published, contiguous.
     private var waiting: [CloudEvent] = []
     private var brokerBackoff = Backoff(base: .milliseconds(100), limit: .seconds(5))
@@ -41,6 +43,7 @@ struct RelayWork: Sendable {
         let (head, isWaiting) = try await stream.state(on: connection)
         try await measure(head, isWaiting: isWaiting, on: connection)
         isPressed = false
+        lastCount = 0
         var isIdle = true
         if isWaiting, waiting.isEmpty, try await number(after: head.publishedPosition, on: connection) {
             isIdle = false
@@ -95,6 +98,7 @@ struct RelayWork: Sendable {
         if confirmed >= configuration.batchSize { isPressed = true }
         try await connection.query(EventStream.publishedSQL(upTo: batch[confirmed - 1].position))
         waiting.removeFirst(confirmed)
+        lastCount = confirmed
         metrics.published.increment(by: Int64(confirmed))
         return true
     }

@@ -34,12 +34,13 @@ struct MessagingFixture: Sendable {
     /// A relay with short waits.
     func relay(
         _ publisher: any EventPublisher, source: EventSource = .identity, batchSize: Int = 50,
-        linger: Duration = .milliseconds(5)
+        linger: Duration = .milliseconds(5), longLinger: Duration? = nil
     ) -> OutboxRelay {
         var configuration = RelayConfiguration()
         configuration.batchSize = batchSize
         configuration.idleInterval = .milliseconds(50)
         configuration.linger = linger
+        configuration.longLinger = longLinger ?? linger
         return OutboxRelay(
             source: source, outbox: outbox, database: database.configuration, publisher: publisher,
             configuration: configuration, metrics: metrics, logger: logger)
