@@ -85,7 +85,7 @@ final class HashingQueue: Sendable {
     }
 
     /// How far the threads give way: `nice(1)`'s scale, on which each step is worth a fifth of the processor's time.
-    private static let niceness: CInt = 10
+    private static let niceness: CInt = 5
 
     private static func serve(_ core: Core, memoryBytes: Int) {
         #if os(Linux)

@@ -135,7 +135,7 @@ struct HashingQueueTests {
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(afterwards.count == 60 && afterwards.allSatisfy { $0 == 0 })
-            #expect(try Self.nicenesses().contains(10))
+            #expect(try Self.nicenesses().contains(5))
         }
     #endif
 }
