@@ -23,7 +23,7 @@ package enum Capability: String, Sendable, CaseIterable, Codable {
     }
 
     /// Those that the load sends.
-    static var sent: [Capability] { allCases.filter { $0.perSecond > 0 } }
+    package static var sent: [Capability] { allCases.filter { $0.perSecond > 0 } }
 }
 
 /// What is promised of a capability. The order is from best to worst.

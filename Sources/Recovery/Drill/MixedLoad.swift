@@ -4,23 +4,28 @@ import NIOHTTP1
 import Synchronization
 
 /// The mix that every promise is measured under: each second 5 logins, one of them with a second factor, 1 registration,
-/// 40 refreshes, 150 authenticated reads, 4 logouts, and 2 changes of a profile; or a multiple of it. Sent on schedule
-/// whatever the answers do; bounded in what is under way.
+/// 40 refreshes, 150 authenticated reads and 4 logouts; and, which the promise does not name, 2 changes of a profile. Or a
+/// multiple of it. Sent on schedule whatever the answers do; bounded in what is under way.
 package final class MixedLoad: Sendable {
     static let password = "correct horse battery staple"
     /// Requests under way at most; one more is not sent, and counts as broken.
     private static let maximumInFlight = 512
+    private static let tick = Duration.milliseconds(5)
 
     package let ledger = Ledger()
     let client: LoadClient
     private let factor: Int
+    private let capabilities: [Capability]
     private let start = ContinuousClock.now
     private let inFlight = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
 
-    /// - Parameter factor: how many times the mix is sent each second.
-    package init(gateway: String, factor: Int = 1) {
+    /// - Parameters:
+    ///   - factor: how many times the mix is sent each second.
+    ///   - capabilities: what of the mix is sent.
+    package init(gateway: String, factor: Int = 1, capabilities: [Capability] = Capability.sent) {
         self.factor = factor
+        self.capabilities = capabilities
         client = LoadClient(gateway: gateway)
     }
 
@@ -49,35 +54,57 @@ package final class MixedLoad: Sendable {
     }
 
     /// Sends until ``stop()``, and returns when the last answer is there.
+    ///
+    /// One clock for all: a timer for each request would cost as much as sending it. What comes due within a tick is sent at
+    /// its end, and counted from when it was due.
     package func run() async {
+        let begin = ContinuousClock.now
         await withDiscardingTaskGroup { group in
-            for capability in Capability.sent {
-                group.addTask { await self.send(capability) }
+            var schedules = capabilities.map {
+                Schedule(capability: $0, begin: begin, interval: .seconds(1) / ($0.perSecond * factor))
+            }
+            while !isStopping.load(ordering: .relaxed) {
+                let now = ContinuousClock.now
+                for index in schedules.indices {
+                    while let (number, due) = schedules[index].next(by: now) {
+                        send(schedules[index].capability, number, at: (due - start) / .seconds(1), in: &group)
+                    }
+                }
+                try? await Task.sleep(until: now + Self.tick, clock: .continuous)
             }
         }
     }
 
-    private func send(_ capability: Capability) async {
-        let begin = ContinuousClock.now
-        let interval = Duration.seconds(1) / (capability.perSecond * factor)
-        await withDiscardingTaskGroup { group in
-            var number = 0
-            while !isStopping.load(ordering: .relaxed) {
-                let due = begin + interval * number
-                try? await Task.sleep(until: due, clock: .continuous)
-                let at = (due - start) / .seconds(1)
-                let turn = number
-                number += 1
-                guard inFlight.load(ordering: .relaxed) < Self.maximumInFlight else {
-                    record(Sample(capability, at: at, outcome: .broken, detail: "too many under way"))
-                    continue
-                }
-                inFlight.wrappingAdd(1, ordering: .relaxed)
-                group.addTask {
-                    await self.act(capability, turn, at: at)
-                    self.inFlight.wrappingSubtract(1, ordering: .relaxed)
-                }
-            }
+    /// When the requests of one kind are due.
+    private struct Schedule {
+        let capability: Capability
+        let begin: ContinuousClock.Instant
+        let interval: Duration
+        private var number = 0
+
+        init(capability: Capability, begin: ContinuousClock.Instant, interval: Duration) {
+            self.capability = capability
+            self.begin = begin
+            self.interval = interval
+        }
+
+        /// The next one, if it is due.
+        mutating func next(by now: ContinuousClock.Instant) -> (number: Int, due: ContinuousClock.Instant)? {
+            let due = begin + interval * number
+            guard due <= now else { return nil }
+            defer { number += 1 }
+            return (number, due)
+        }
+    }
+
+    private func send(_ capability: Capability, _ number: Int, at: Double, in group: inout DiscardingTaskGroup) {
+        guard inFlight.load(ordering: .relaxed) < Self.maximumInFlight else {
+            return record(Sample(capability, at: at, outcome: .broken, detail: "too many under way"))
+        }
+        inFlight.wrappingAdd(1, ordering: .relaxed)
+        group.addTask {
+            await self.act(capability, number, at: at)
+            self.inFlight.wrappingSubtract(1, ordering: .relaxed)
         }
     }
 
