@@ -16,23 +16,37 @@ extension WarmupBench.Run {
     }
 
     /// How long after a service is ready again the gateway may not have noticed, in seconds.
-    private static let noticed = 2.0
+    static let noticed = 2.0
 
     /// What was answered since the services were back and the gateway knew, apart from what worked: by kind.
     var errors: [String: Int] {
-        let bad = samples.filter { $0.at > readyAt + Self.noticed && $0.outcome != .works }
-        return Dictionary(grouping: bad, by: \.detail).mapValues(\.count)
+        Self.kinds(samples.filter { $0.at > readyAt + Self.noticed && $0.outcome != .works })
     }
 
     /// What did not work in the last ten seconds before the loss: what the load alone is too much for.
     var errorsBefore: [String: Int] {
-        let bad = samples.filter { $0.at > lostAt - 10 && $0.at <= lostAt && $0.outcome != .works }
-        return Dictionary(grouping: bad, by: \.detail).mapValues(\.count)
+        Self.kinds(samples.filter { $0.at > lostAt - 10 && $0.at <= lostAt && $0.outcome != .works })
     }
 
     /// The others than 503002.
     var strangeErrors: Int {
-        errors.filter { !$0.key.hasPrefix("503 warming_up") }.values.reduce(0, +)
+        samples.count { $0.at > readyAt + Self.noticed && $0.isError && !$0.isWarmingUp }
+    }
+
+    /// What got an access token of five minutes and no refresh token, as from a suite that has lost a service.
+    var degraded: Int {
+        samples.count { $0.at > readyAt + Self.noticed && $0.outcome == .degraded }
+    }
+
+    private static func kinds(_ samples: [Sample]) -> [String: Int] {
+        Dictionary(grouping: samples) { "\($0.capability.rawValue) \($0.detail)" }.mapValues(\.count)
+    }
+
+    /// How many requests of each second, counted from the loss, are as asked for.
+    func perSecond(_ isCounted: (Sample) -> Bool) -> [(x: Double, y: Double?)] {
+        let seconds = Dictionary(grouping: samples.filter(isCounted)) { ($0.at - lostAt).rounded(.down) }
+        guard let last = samples.map(\.at).max() else { return [] }
+        return stride(from: -15.0, to: last - lostAt, by: 1).map { ($0, Double(seconds[$0]?.count ?? 0)) }
     }
 
     /// Seconds from the loss until nine of ten reads were answered by the cache again.
@@ -42,12 +56,13 @@ extension WarmupBench.Run {
 }
 
 extension WarmupBench {
-    static func results(_ with: Run, _ without: Run) -> [BenchResult] {
+    func results(_ with: Run, _ without: Run) -> [BenchResult] {
         var results: [BenchResult] = []
-        for service in services {
+        let less = load < Self.promisedLoad ? " (\(load) times the usual load; promised for \(Self.promisedLoad))" : ""
+        for service in Self.services {
             for run in [with, without] {
                 results.append(
-                    databaseResult(
+                    Self.databaseResult(
                         service.rawValue, run.name, steady_ms: run.steady(service), highest_ms: run.highest(service),
                         isHeld: run.name == with.name))
             }
@@ -61,14 +76,19 @@ extension WarmupBench {
         for run in [with, without] {
             // Without the ramp it is shown what happens; nothing is promised.
             let isHeld = run.name == with.name
-            let refused = run.errors.filter { $0.key.hasPrefix("503 warming_up") }.values.reduce(0, +)
+            let refused = run.samples.count { $0.at > run.readyAt + Run.noticed && $0.isWarmingUp }
             results.append(
                 BenchResult(name: "Answered 503002, \(run.name)", value: Double(refused), unit: "requests"))
             results.append(
                 BenchResult(
-                    name: "Other errors once the services were back, \(run.name)", value: Double(run.strangeErrors),
+                    name: "Other errors once the services were back, \(run.name)\(less)",
+                    value: Double(run.strangeErrors),
                     unit: "requests", goal: isHeld ? "none" : nil, passes: !isHeld || run.strangeErrors == 0))
-            let before = run.errorsBefore.values.reduce(0, +)
+            results.append(
+                BenchResult(
+                    name: "Answered with a token of five minutes once the services were back, \(run.name)",
+                    value: Double(run.degraded), unit: "requests"))
+            let before = run.samples.count { $0.at > run.lostAt - 10 && $0.at <= run.lostAt && $0.isError }
             results.append(
                 BenchResult(
                     name: "Errors in the ten seconds before the loss, \(run.name)", value: Double(before),
@@ -101,7 +121,7 @@ extension WarmupBench {
             passes: !isHeld || steady_ms > 0 && highest_ms <= limit)
     }
 
-    static func page(_ runs: [Run]) -> PlotPage {
+    func page(_ runs: [Run]) -> PlotPage {
         let colours = ["#0969da", "#cf222e"]
         func lines(_ service: ServiceRole, _ value: (WarmupSample) -> Double?) -> [Plot.Line] {
             runs.enumerated().map { number, run in
@@ -110,7 +130,7 @@ extension WarmupBench {
                     run.name, colour: colours[number % 2], points: looks.map { ($0.x - run.lostAt, value($0.sample)) })
             }
         }
-        let groups = services.map { service in
+        let groups = Self.services.map { service in
             PlotPage.Group(
                 service.rawValue, text: "From 15 seconds before the loss; twice the steady state is dashed.",
                 plots: [
@@ -118,15 +138,24 @@ extension WarmupBench {
                     Plot("Hit rate", unit: "%", lines: lines(service) { $0.hitRate.map { $0 * 100 } }, top: 100),
                     Plot(
                         "Database p95", unit: "ms", lines: lines(service, \.p95_ms),
-                        limit: (runs.first?.steady(service)).map { max($0, floor_ms) * goal }),
+                        limit: (runs.first?.steady(service)).map { max($0, Self.floor_ms) * Self.goal }),
                     Plot("503002", unit: "", lines: lines(service) { Double($0.refused) }),
                 ])
         }
         let text = PlotPage.Group(
-            "The cache is emptied and the services restart, under \(factor) times the usual load",
+            "The cache is emptied and the services restart, under \(load) times the usual load",
             text: runs.map { run in
-                "\(run.name): \(list(run.errors)); in the ten seconds before the loss: \(list(run.errorsBefore))"
-            }.joined(separator: ". "), plots: [])
+                "\(run.name): \(Self.list(run.errors)); in the ten seconds before the loss: \(Self.list(run.errorsBefore))"
+            }.joined(separator: ". "),
+            plots: [
+                Plot(
+                    "Other errors", unit: "",
+                    lines: zip(runs, colours).map { run, colour in
+                        Plot.Line(
+                            run.name, colour: colour,
+                            points: run.perSecond { $0.isError && !$0.isWarmingUp })
+                    })
+            ])
         return PlotPage("authms: warm-up", groups: [text] + groups)
     }
 
@@ -134,4 +163,10 @@ extension WarmupBench {
         errors.isEmpty
             ? "none" : errors.sorted { $0.key < $1.key }.map { "\($0.value)× \($0.key)" }.joined(separator: ", ")
     }
+}
+
+extension Sample {
+    fileprivate var isError: Bool { outcome != .works && outcome != .degraded }
+    /// Whether it was turned away because the service warms up (503002).
+    fileprivate var isWarmingUp: Bool { detail.hasPrefix("503 warming_up") }
 }

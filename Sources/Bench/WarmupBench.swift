@@ -9,12 +9,13 @@ import NIOHTTP1
 package import Recovery
 import Redis
 
-/// The cache is emptied and the services are restarted under three times the usual load: once with the ramp, once without.
+/// The cache is emptied and the services are restarted under several times the usual load: once with the ramp, once without.
 ///
 /// Both on suites of their own, with stages of seconds. What it shows is what users were answered, and how long the databases'
 /// statements took, by the services' own measure.
 package struct WarmupBench: Sendable {
-    static let factor = 3
+    /// How many times the usual load the promise is for.
+    package static let promisedLoad = 3
     static let services: [ServiceRole] = [.identity, .session]
     /// How long the load runs before the loss, the first part of it to fill the cache.
     private static let before = Duration.seconds(25)
@@ -31,12 +32,18 @@ package struct WarmupBench: Sendable {
 
     private let executable: String
     private let repository: String
+    let load: Int
     private let narrate: @Sendable (String) -> Void
 
-    /// - Parameter narrate: is told what is measured next.
-    package init(executable: String, repository: String, narrate: @escaping @Sendable (String) -> Void) {
+    /// - Parameters:
+    ///   - load: how many times the usual load is sent.
+    ///   - narrate: is told what is measured next.
+    package init(
+        executable: String, repository: String, load: Int, narrate: @escaping @Sendable (String) -> Void
+    ) {
         self.executable = executable
         self.repository = repository
+        self.load = load
         self.narrate = narrate
     }
 
@@ -58,7 +65,7 @@ package struct WarmupBench: Sendable {
         let with = try await measure("with the ramp", Self.settings)
         let without = try await measure(
             "without", Self.settings.merging(["WARMUP_AUTOMATIC": "false"]) { $1 })
-        return (Self.results(with, without), Self.page([with, without]))
+        return (results(with, without), page([with, without]))
     }
 
     private func measure(_ name: String, _ settings: [String: String]) async throws -> Run {
@@ -79,9 +86,12 @@ package struct WarmupBench: Sendable {
         let plan = StackPlan(
             layout: suite.layout, secrets: try StackSecrets.load(in: suite.layout), executable: executable,
             settings: [:])
-        let load = MixedLoad(gateway: suite.layout.url(of: .gateway), factor: Self.factor)
+        // The mix that the promise names, and no more.
+        let load = MixedLoad(
+            gateway: suite.layout.url(of: .gateway), factor: self.load,
+            capabilities: Capability.sent.filter { $0 != .profile })
         narrate("Making users and sessions")
-        try await load.prepare(users: 150, sessions: 450)
+        try await load.prepare(users: 50 * self.load, sessions: 150 * self.load)
         let begin = Date().addingTimeInterval(-load.elapsed)
         narrate("Load until the cache is full, the loss, and \(Self.after.components.seconds) s after it")
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -54,9 +54,15 @@ struct BenchCommand: AsyncParsableCommand {
             "For how many seconds audit-stall stalls the audit database under load; the promise is for 300 (--stall 300).",
             valueName: "seconds"))
     var stall = 60
+    @Option(
+        help: ArgumentHelp(
+            "How many times the usual load the warm-up is measured under; the promise is for 3. What a machine bears of it, less shows.",
+            valueName: "times"))
+    var load = WarmupBench.promisedLoad
 
     func validate() throws {
         guard (10...600).contains(stall) else { throw ValidationError("--stall takes 10 to 600 seconds.") }
+        guard (1...20).contains(load) else { throw ValidationError("--load takes 1 to 20.") }
     }
 
     func run() async throws {
@@ -95,7 +101,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     private func warmup() async throws -> [BenchResult] {
         let bench = WarmupBench(
-            executable: StackLayout.currentExecutable, repository: try Local.layout().repository,
+            executable: StackLayout.currentExecutable, repository: try Local.layout().repository, load: load,
             narrate: Self.narrate)
         let (results, page) = try await bench.run()
         for line in page.lines() { Local.say("  \(line)") }
