@@ -56,7 +56,7 @@ extension WarmupBench.Run {
 }
 
 extension WarmupBench {
-    func results(_ with: Run, _ without: Run) -> [BenchResult] {
+    package func results(_ with: Run, _ without: Run) -> [BenchResult] {
         var results: [BenchResult] = []
         let less = load < Self.promisedLoad ? " (\(load) times the usual load; promised for \(Self.promisedLoad))" : ""
         for service in Self.services {

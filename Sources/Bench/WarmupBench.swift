@@ -48,16 +48,18 @@ package struct WarmupBench: Sendable {
     }
 
     /// What one of the two runs came to.
-    struct Run {
+    package struct Run {
         let name: String
         /// When the cache was emptied and when the services were ready again, in seconds since the load began.
-        var lostAt = 0.0
-        var readyAt = 0.0
-        var samples: [Sample] = []
+        package var lostAt = 0.0
+        package var readyAt = 0.0
+        package var samples: [Sample] = []
         var lostSessions = 0
         var acceptedTokens = 0
         /// By service, seconds since the load began.
         var looks: [ServiceRole: [(x: Double, sample: WarmupSample)]] = [:]
+
+        package init(name: String) { self.name = name }
     }
 
     /// - Returns: the figures, and a page with both runs plotted.
