@@ -10,6 +10,8 @@ package final class Ledger: Sendable {
         var refresh: String
         /// The refresh that has had no answer yet: it is asked again under the same id, as one would who wants to know.
         var pending: String?
+        /// Since when that refresh, or else the sign-out, may have happened: when it was first asked for.
+        var askedSince: Date?
     }
 
     /// A change that was acknowledged, and what the trail must have of it, exactly once.
@@ -21,6 +23,8 @@ package final class Ledger: Sendable {
         /// Seconds since the load began, and the time, when it was acknowledged.
         let at: Double
         let acknowledgedAt: Date
+        /// When it was first asked for: the answer may have been lost, and the next one have come minutes later.
+        let askedSince: Date
     }
 
     private struct State {

@@ -30,14 +30,16 @@ extension MixedLoad {
     func refresh(at: Double) async {
         guard var held = ledger.takeSession() else { return }
         let id = held.pending ?? Self.requestID()
+        let since = held.askedSince ?? Date()
         let answer = await client.send(
             .POST, "/identity/api/v1/auth/refresh", ["refresh_token": held.refresh], id: id)
         let isShort = answer.expiresIn == 300
         record(.refresh, at: at, answer, isDegraded: isShort)
         if answer.status == 401 { return ledger.lost("a refresh was answered \(answer.summary) at \(Int(at)) s") }
         // A token of five minutes changes nothing, and so has no record where nobody could write one.
-        if answer.isSuccess, !isShort { acknowledge("session", Reckoning.refreshed, id) }
+        if answer.isSuccess, !isShort { acknowledge("session", Reckoning.refreshed, id, since: since) }
         held.pending = answer.isSuccess && !isShort ? nil : id
+        held.askedSince = held.pending.map { _ in since }
         held.access = answer.texts["access_token"] ?? held.access
         held.refresh = answer.texts["refresh_token"] ?? held.refresh
         ledger.give(held)
@@ -66,13 +68,15 @@ extension MixedLoad {
     }
 
     func signOut(at: Double) async {
-        guard let held = ledger.takeToEnd() else { return }
+        guard var held = ledger.takeToEnd() else { return }
+        let since = held.askedSince ?? Date()
+        held.askedSince = since
         let answer = await client.send(
             .POST, "/identity/api/v1/auth/logout", ["refresh_token": held.refresh], token: held.access)
         record(.logout, at: at, answer)
         guard answer.status == 200 else { return ledger.giveToEnd(held) }
         if let session = TokenGlance.session(of: held.access) {
-            acknowledge("session", Reckoning.signedOut, session)
+            acknowledge("session", Reckoning.signedOut, session, since: since)
         }
         ledger.ended(held.access, at: elapsed)
     }
@@ -89,9 +93,12 @@ extension MixedLoad {
 
     static func requestID() -> String { "drill-\(UUID().uuidString.lowercased())" }
 
-    func acknowledge(_ service: String, _ action: String, _ key: String) {
+    /// - Parameter since: when it was first asked for, where an answer may have been lost.
+    func acknowledge(_ service: String, _ action: String, _ key: String, since: Date? = nil) {
+        let now = Date()
         ledger.add(
-            Ledger.Change(service: service, action: action, key: key, at: elapsed, acknowledgedAt: Date()))
+            Ledger.Change(
+                service: service, action: action, key: key, at: elapsed, acknowledgedAt: now, askedSince: since ?? now))
     }
 
     func record(

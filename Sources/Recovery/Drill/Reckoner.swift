@@ -42,11 +42,11 @@ package struct Reckoner: Sendable {
     /// What the trail has of these changes, in their order.
     func records(of changes: [Ledger.Change], deadline: Deadline) async throws -> [Recorded] {
         guard let database = databases[.audit], !changes.isEmpty else { return [] }
-        var found: [String: Recorded] = [:]
+        var records: [Recorded] = []
         for start in stride(from: 0, to: changes.count, by: Self.batch) {
             let part = changes[start..<min(start + Self.batch, changes.count)]
             let keys = part.map(\.key)
-            let since = (part.map(\.acknowledgedAt).min() ?? .distantPast).addingTimeInterval(-60)
+            let since = (part.map(\.askedSince).min() ?? .distantPast).addingTimeInterval(-60)
             let rows = try await database.query(
                 """
                 SELECT action, coalesce(request_id, '') AS request_id, recorded_at, \(ExchangeRecord.columns)
@@ -54,6 +54,9 @@ package struct Reckoner: Sendable {
                 WHERE occurred_at > \(since) AND (request_id = ANY(\(keys)) AND action <> \(Reckoning.undone)
                     OR action = \(Reckoning.signedOut) AND target_id = ANY(\(keys)))
                 """, deadline: deadline)
+            // Of this part alone: a login with a second factor is two changes under one id, which may fall into two parts, and
+            // each finds the records of both.
+            var found: [String: Recorded] = [:]
             var exchanges: [String: [ExchangeRecord]] = [:]
             for row in rows {
                 let action = try row.decode(String.self, "action")
@@ -72,8 +75,9 @@ package struct Reckoner: Sendable {
                 found["\(Reckoning.refreshed) \(key)"]?.count = ExchangeRecord.count(
                     exchanges, undone: Set(exchanges.map(\.session)).flatMap { undone[$0] ?? [] })
             }
+            records += part.map { found["\($0.action) \($0.key)"] ?? Recorded() }
         }
-        return changes.map { found["\($0.action) \($0.key)"] ?? Recorded() }
+        return records
     }
 
     /// The exchanges that were taken back, by session.

@@ -29,7 +29,7 @@ struct Drill: ParsableCommand {
 
         @Flag(help: "Seven causes that between them touch every cell; a minute and a half.")
         var short = false
-        @Flag(help: "Every two processes at once, too: another quarter of an hour.")
+        @Flag(help: "Every two processes at once, too: another twenty minutes.")
         var pairs = false
         @Option(help: "What to break, instead of everything, as `authms status` names it; several are broken at once.")
         var cause: [String] = []
