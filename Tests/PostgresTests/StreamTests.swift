@@ -17,7 +17,7 @@ struct StreamTests {
     @Test("A result of a million rows streams in constant memory")
     func millionRows() async throws {
         try await withClient { client in
-            // Held whole, this result takes more than 150 MiB.
+            // Held whole, this result takes more than 150 MiB. The process is that of all tests, three of which run at once.
             try await client.withConnection(deadline: .after(.seconds(100))) { connection in
                 var sum = 0
                 var count = 0
@@ -33,7 +33,7 @@ struct StreamTests {
                 }
                 #expect(count == 1_000_000)
                 #expect(sum == 500_000_500_000)
-                #expect(most - before < 40)
+                #expect(most - before < 100)
                 // The connection is as usable as before.
                 try await connection.query("SELECT 1")
             }
