@@ -152,14 +152,21 @@ extension ClientHandler {
     ///
     /// It adds no load to the service that is in trouble, and one request for one to the other, so it needs no budget.
     ///
+    /// Where the first service may have done what it was asked for and only its answer is lost, the second is asked however
+    /// busy it is: it sees to it that an exchange that nobody learned of is taken back, and unless it is asked, the next try
+    /// with the same refresh token is taken for theft (RFC 9700 §4.14.2). There are no more of these than the first service's
+    /// own limit has let in.
+    ///
+    /// - Parameter isDeclined: whether the first service has said that it did nothing.
     /// - Returns: false when there is none, it was asked already, or the request's time is up; then the caller refuses.
-    func fallBack() -> Bool {
+    func fallBack(isDeclined: Bool = false) -> Bool {
         guard let fallback = exchange.fallback, exchange.forwardHead != nil, !exchange.responseHasBegun else {
             return false
         }
         let limit = exchange.route?.deadlineMilliseconds ?? RouteTable.defaultDeadlineMilliseconds
         // Before anything is given up: the caller may have an answer to hand on instead.
         guard millisecondsLeft(of: limit) > 0 else { return false }
+        let mayHaveActed = phase == .forwarding && !isDeclined
         abandonUpstream()
         exchange.fallback = nil
         exchange.route?.upstream = fallback.upstream
@@ -173,7 +180,8 @@ extension ClientHandler {
         // What is written to a connection that is ready is flushed only for those who waited for it.
         phase = .connecting
         shared.metrics.fellBack(upstream: fallback.upstream)
-        if let priority = exchange.route?.priority, !loop.group(fallback.upstream).admits(priority) {
+        let priority = exchange.route?.priority
+        if !mayHaveActed, let priority, !loop.group(fallback.upstream).admits(priority) {
             refuse(.overloaded)
         } else {
             acquire(fresh: false)

@@ -13,7 +13,7 @@ extension ClientHandler {
     // MARK: A service's response
 
     func upstreamResponded(_ head: HTTPResponseHead) {
-        if HeaderRules.isNotActedOn(head), fallBack() { return }
+        if HeaderRules.isNotActedOn(head), fallBack(isDeclined: true) { return }
         exchange.responseHasBegun = true
         exchange.forwardHead = nil
         exchange.status = Int(head.status.code)
