@@ -103,6 +103,9 @@ def test_an_empty_path_is_no_obstacle_to_what_lies_where_it_always_does(place):
 
 def test_a_start_that_was_cut_short_is_begun_anew(place):
     """Killed while everything is being made for the first time: databases, broker and Redis are half there."""
+    # What an earlier attempt has made would not be made for the first time.
+    place.stop()
+    place.authms("down", "--wipe")
     log = (place.home / "cut.log").open("wb")
     process = subprocess.Popen(
         [place.binary, "up"], cwd=place.repository, env=place.environment, stdin=subprocess.DEVNULL, stdout=log,
@@ -124,15 +127,15 @@ def test_a_start_that_was_cut_short_is_begun_anew(place):
     assert not (place.home / "rabbitmq/first-start").exists()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def running(place):
-    """That suite, started by an earlier test or now."""
+    """That suite, started by an earlier test or now: one that failed may have left it stopped."""
     if place.process is None or place.process.poll() is not None:
         place.start()
     return place
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ada(running):
     """A user of that suite."""
     with httpx.Client(base_url=running.gateway, timeout=15) as client:
@@ -204,8 +207,8 @@ def test_with_other_ports_the_broker_keeps_what_it_had(place, running):
         assert "moved" in place.authms("consumers", "list").stdout
         place.authms("consumers", "remove", "moved")
     finally:
-        place.stop()
         place.environment["AUTHMS_PORT_OFFSET"] = old
+        place.stop()
     place.start()
 
 
@@ -254,6 +257,10 @@ def test_each_command_to_a_process_says_what_it_leads_to(place, running):
     def says(command, words):
         assert place.authms(command, "profile").stdout.startswith(words), command
 
+    # An earlier attempt may have left it paused or stopped.
+    place.authms("continue", "profile")
+    place.authms("start", "profile")
+    until(place.is_ready, seconds=60, saying="profile is ready")
     says("pause", "profile is paused")
     says("continue", "profile goes on")
     says("stop", "profile has stopped")
