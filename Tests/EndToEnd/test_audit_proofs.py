@@ -127,6 +127,7 @@ def test_the_operator_verifies_the_trail_and_finds_what_was_changed(suite, audit
             assert "altered: record 1 is altered" in done.stdout and str(row[0]) in done.stdout
         finally:
             connection.execute(change, (row[3], row[0]))
+            connection.commit()
     assert suite.authms("audit", "verify").returncode == 0
 
 

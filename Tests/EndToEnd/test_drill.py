@@ -73,12 +73,16 @@ def test_a_broken_promise_is_found_and_ends_with_1(proxied, tmp_path):
     env = proxied.env()
     with psycopg.connect(env["AUDIT_DATABASE_SUPERUSER_URL"], dbname="authms_audit", autocommit=True) as trail:
         trail.execute("SET session_replication_role = replica")
-        trail.execute(
-            "UPDATE audit_records SET message = 'another' WHERE id = (SELECT id FROM audit_records ORDER BY sequence LIMIT 1)"
-        )
-    done = proxied.authms(
-        "drill", "blast-radius", "--cause", "redis", "--fault", "killed", "--json", str(report), check=False, timeout=120
-    )  # fmt: skip
+        record, message = trail.execute("SELECT id, message FROM audit_records ORDER BY sequence LIMIT 1").fetchone()
+        change = "UPDATE audit_records SET message = %s WHERE id = %s"
+        trail.execute(change, ("another", record))
+        try:
+            done = proxied.authms(
+                "drill", "blast-radius", "--cause", "redis", "--fault", "killed", "--json", str(report), check=False,
+                timeout=120,
+            )  # fmt: skip
+        finally:
+            trail.execute(change, (message, record))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "The trail is not whole" in done.stdout and json.loads(report.read_text())["reckoning"]["trail"]
 
