@@ -34,13 +34,14 @@ def subscription(suite):
     connection.close()
 
 
-def collect(received, wanted):
-    """Messages until one whose event satisfies `wanted` has come."""
+def collect(received, *wanted):
+    """Messages until for each of `wanted` one has come whose event satisfies it."""
     messages = []
 
     def arrived():
         messages.extend(received())
-        return any(wanted(json.loads(body)) for _, _, body in messages)
+        events = [json.loads(body) for _, _, body in messages]
+        return all(any(is_it(event) for event in events) for is_it in wanted)
 
     until(arrived, seconds=15, saying="the event arrives")
     return messages
@@ -48,10 +49,8 @@ def collect(received, wanted):
 
 def test_a_login_s_events_reach_a_stock_client_as_valid_cloudevents(subscription, account):
     tokens = account.login()
-    messages = collect(
-        subscription,
-        lambda event: event["type"].startswith("session.") and account.id in json.dumps(event),
-    )
+    of = lambda source: lambda event: event["type"].startswith(source) and account.id in json.dumps(event)
+    messages = collect(subscription, of("identity."), of("session."))
     mine = [
         (key, properties, body) for key, properties, body in messages if account.id in body.decode()
     ]

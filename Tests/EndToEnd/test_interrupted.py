@@ -44,5 +44,5 @@ def test_a_measurement_that_is_interrupted_leaves_nothing_behind(repository, tmp
     finally:
         bench.kill()
     assert "Stopping the suite of its own" in (tmp_path / "said").read_text()
-    assert processes_of(tmp_path) == []
+    until(lambda: processes_of(tmp_path) == [], seconds=10, saying="no process of it is left")
     assert [entry.name for entry in tmp_path.iterdir()] == ["said"]

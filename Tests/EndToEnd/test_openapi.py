@@ -6,6 +6,8 @@ import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from waiting import until
+
 SERVICES = ("identity", "session", "profile", "mfa", "audit")
 
 
@@ -57,6 +59,7 @@ def test_the_documents_are_there_with_a_service_down(suite):
         assert httpx.get(f"{suite.gateway}/docs/openapi.json").status_code == 200
     finally:
         suite.authms("start", "mfa")
+    until(suite.is_ready, seconds=30, every=0.2, saying="the suite is healthy again")
 
 
 def test_an_answer_that_the_document_does_not_have_is_noticed(contract):
