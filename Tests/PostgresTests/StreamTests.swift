@@ -17,23 +17,24 @@ struct StreamTests {
     @Test("A result of a million rows streams in constant memory")
     func millionRows() async throws {
         try await withClient { client in
-            // Held whole, this result takes more than 150 MiB. The process is that of all tests, three of which run at once.
+            // Held whole, this result takes more than 150 MiB, half of that once half of it is there, and never less again.
+            // The process is that of all tests, three of which run at once: their peaks pass, so the least is looked at.
             try await client.withConnection(deadline: .after(.seconds(100))) { connection in
                 var sum = 0
                 var count = 0
                 var before = 0
-                var most = 0
+                var least = Int.max
                 try await connection.stream(
                     "SELECT n, repeat('x', 100) AS filler FROM generate_series(1, 1000000) AS n"
                 ) { row in
                     count += 1
                     sum += try row.decode(Int.self, "n")
                     if count == 10_000 { before = try residentMemory() }
-                    if count % 100_000 == 0 { most = max(most, try residentMemory()) }
+                    if count >= 500_000, count % 10_000 == 0 { least = min(least, try residentMemory()) }
                 }
                 #expect(count == 1_000_000)
                 #expect(sum == 500_000_500_000)
-                #expect(most - before < 100)
+                #expect(least - before < 40)
                 // The connection is as usable as before.
                 try await connection.query("SELECT 1")
             }
