@@ -30,7 +30,10 @@ struct ThrottleTests {
 
     @Test("Of many that come after the wait, one gets in", arguments: [true, false])
     func oneOfMany(withRedis: Bool) async throws {
-        try await with(redis: withRedis) { throttle in
+        try await with(redis: withRedis) { limits in
+            // All ask at once: whoever gets no answer in time would be counted apart.
+            limits.patience = .seconds(2)
+        } body: { throttle in
             for _ in 0..<6 { try await fail(throttle, "ann") }
             try await Task.sleep(for: .milliseconds(1_050))
             let admitted = await withTaskGroup(of: Bool.self) { group in
@@ -203,7 +206,7 @@ struct ThrottleTests {
         let clock = ContinuousClock()
         let first = try await clock.measure { try await succeed(throttle, "bob") }
         let second = try await clock.measure { for _ in 0..<100 { try await succeed(throttle, "bob") } }
-        #expect(first < .milliseconds(500) && second < .milliseconds(500))
+        #expect(first < .milliseconds(1_500) && second < .milliseconds(1_500))
         for _ in 0..<5 { try await fail(throttle, "ann") }
         #expect(await wait(throttle, "ann") > .zero)
         await server.continue()

@@ -10,8 +10,11 @@ struct HashingQueueTests {
     static let slow = Argon2idParameters(memoryKiB: 65_536, iterations: 3)
     let deadline = Deadline.after(.seconds(60))
 
-    static func hasher(queueLimit: Int) throws -> PasswordHasher {
-        try PasswordHasherTests.hasher(parameters: slow, queueLimit: queueLimit)
+    /// Four times that, for what must be seen before one hash is done.
+    static let slower = Argon2idParameters(memoryKiB: 65_536, iterations: 12)
+
+    static func hasher(parameters: Argon2idParameters = slow, queueLimit: Int) throws -> PasswordHasher {
+        try PasswordHasherTests.hasher(parameters: parameters, queueLimit: queueLimit)
     }
 
     static func until(_ condition: () -> Bool) async throws {
@@ -49,12 +52,12 @@ struct HashingQueueTests {
         #expect(hasher.queueLength == 0)
     }
 
-    /// Keeps the one thread of a hasher busy for six hashes, with five of them waiting when `body` begins.
+    /// Keeps the one thread of a hasher busy for four hashes, with three of them waiting when `body` begins.
     func whileBusy(_ hasher: PasswordHasher, _ body: () async throws -> Void) async throws {
         let deadline = self.deadline
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<6 { group.addTask { _ = try await hasher.hash("filler", deadline: deadline) } }
-            try await Self.until { hasher.queueLength == 5 }
+            for _ in 0..<4 { group.addTask { _ = try await hasher.hash("filler", deadline: deadline) } }
+            try await Self.until { hasher.queueLength == 3 }
             try await body()
             try await group.waitForAll()
         }
@@ -62,7 +65,7 @@ struct HashingQueueTests {
 
     @Test("A cancelled entry leaves the queue at once, unhashed")
     func cancellation() async throws {
-        let hasher = try Self.hasher(queueLimit: 8)
+        let hasher = try Self.hasher(parameters: Self.slower, queueLimit: 8)
         let deadline = self.deadline
         try await whileBusy(hasher) {
             let waiting = Task { () -> PasswordHashingError? in
@@ -71,7 +74,7 @@ struct HashingQueueTests {
                     return nil
                 } catch { return error }
             }
-            try await Self.until { hasher.queueLength == 6 }
+            try await Self.until { hasher.queueLength == 4 }
             waiting.cancel()
             #expect(await waiting.value == .cancelled)
             #expect(hasher.queueLength >= 1, "others still wait, so it did not wait for its turn")
@@ -81,7 +84,7 @@ struct HashingQueueTests {
 
     @Test("An entry whose deadline passes in the queue is refused unhashed before its turn, and the queue goes on")
     func deadlines() async throws {
-        let hasher = try Self.hasher(queueLimit: 8)
+        let hasher = try Self.hasher(parameters: Self.slower, queueLimit: 8)
         try await whileBusy(hasher) {
             await #expect(throws: PasswordHashingError.deadlineExceeded) {
                 // Longer than the queue seems at first, shorter than it is.

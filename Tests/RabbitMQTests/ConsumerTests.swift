@@ -92,7 +92,7 @@ import Testing
         let inbox = Inbox()
         let consumer = RabbitMQConsumer(
             configuration: fixture.configuration, queue: "q", prefetch: 10, batchSize: 10,
-            batchWindow: .milliseconds(100), logger: silence
+            batchWindow: .seconds(1), logger: silence
         ) { batch in
             let attempt = attempts.withLock { attempts in
                 attempts.append(batch.map(\.tag))
