@@ -14,7 +14,8 @@ package enum DeadLetterError: Error, Sendable, Equatable {
 ///
 /// What no queue was bound for is among them, in `authms.unrouted`: its retry publishes it once more to everybody.
 ///
-/// Looking takes nothing: what is fetched goes back when the connection closes. A retry is published and confirmed before
+/// Looking takes nothing and changes nothing, not even a binding that somebody has taken away: what is fetched goes back when
+/// the connection closes. A retry is published and confirmed before
 /// the dead letter is forgotten, so that a crash in between leaves it twice, which consumers take for what it is, and never
 /// not at all.
 package struct DeadLetterDesk: Sendable {
@@ -132,7 +133,6 @@ package struct DeadLetterDesk: Sendable {
         for queue in Self.piles.map(\.queue) {
             let admin = RabbitMQAdmin(configuration: broker, logger: logger)
             do {
-                try await admin.declare(.events, deadline: deadline)
                 // Only those that are there now: what a retry sends back here is not retried again.
                 let count = try await admin.inspect(queue: queue, deadline: deadline).messages
                 for _ in 0..<min(count, Self.scanLimit) {
@@ -142,6 +142,8 @@ package struct DeadLetterDesk: Sendable {
                         return
                     }
                 }
+            } catch let error as RabbitMQError where error.kind == .notFound {
+                // No service has made it yet, so nothing lies there.
             } catch {
                 await admin.close()
                 throw error
