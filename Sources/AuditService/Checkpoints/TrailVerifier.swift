@@ -90,6 +90,8 @@ package struct TrailVerifier: Sendable {
     package func verify(
         _ tenantID: UUID, deadline: Deadline, progress: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws -> TrailVerification {
+        // A checkpoint is copied once it is committed, so all that has been copied by now is in what the transaction sees.
+        let copied = copies?.length(of: tenantID) ?? 0
         let reading = try await database.withConnection(deadline: deadline) { connection in
             // Records, head and checkpoints as of one moment, while others are written.
             try await connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -101,7 +103,7 @@ package struct TrailVerifier: Sendable {
                 ).first() ?? TenantChain(tenantID: tenantID)
             var reading = TrailReading(
                 head: head, partitions: try await TrailPartitions(connection),
-                signed: SignedTrail(tenantID: tenantID, ring: ring, copies: copies?.reader(of: tenantID)),
+                signed: SignedTrail(tenantID: tenantID, ring: ring, copies: copies?.reader(of: tenantID, upTo: copied)),
                 progress: progress)
             do {
                 try await withSecond(connection, deadline: deadline) { second in
