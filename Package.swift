@@ -109,8 +109,10 @@ let package = Package(
         .systemLibrary(name: "CQRCode", path: "Sources/CQRCode"),
         .systemLibrary(name: "CFido2", path: "Sources/CFido2"),
 
-        // The one C source of ours: memory that libsodium hashes in, which only an interposed mmap can give it.
+        // The C sources of ours: memory that libsodium hashes in, which only an interposed mmap can give it, and a system call
+        // that Swift cannot make.
         .target(name: "CLentMemory"),
+        .target(name: "CScheduling"),
 
         // Drivers: each the only importer of its C client.
         library("ConnectionKit", [logging, collections]),
@@ -119,7 +121,7 @@ let package = Package(
         library("RabbitMQ", ["CRabbitMQ", "ConnectionKit", collections, logging, lifecycle]),
         library("Images", ["CImages", "ConnectionKit"]),
         library("Mail", ["CCurl", "ConnectionKit"]),
-        library("Passwords", ["CSodium", "CLentMemory", "ConnectionKit", logging]),
+        library("Passwords", ["CSodium", "CLentMemory", "CScheduling", "ConnectionKit", logging]),
         library("QRCodes", ["CQRCode"]),
         library("Passkeys", ["CFido2", crypto]),
 

@@ -1,9 +1,6 @@
+import CScheduling
 import ConnectionKit
 import Foundation
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 /// Threads that hash and the bounded queue before them.
 ///
@@ -86,12 +83,12 @@ final class HashingQueue: Sendable {
 
     /// How far the threads give way: `nice(1)`'s scale, on which each step is worth a fifth of the processor's time.
     private static let niceness: CInt = 5
+    /// For how long a thread asks to run in one go: longer than a hash takes, so that whatever wakes up meanwhile, a request that
+    /// needs a millisecond or the database, runs at once. In the long run it gets as much of the processor as before.
+    private static let slice_ns: UInt64 = 100_000_000
 
     private static func serve(_ core: Core, memoryBytes: Int) {
-        #if os(Linux)
-            // Of this thread alone: to Linux, each has a niceness of its own (setpriority(2), "C library/kernel differences").
-            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
-        #endif
+        _ = scheduling_give_way(niceness, slice_ns)
         var memory = HashingMemory(size: memoryBytes)
         while let (entry, continuation) = core.next(onIdle: { memory.release() }) {
             let start = ContinuousClock.now

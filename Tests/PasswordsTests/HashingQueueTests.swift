@@ -139,6 +139,21 @@ struct HashingQueueTests {
             }
             #expect(afterwards.count == 60 && afterwards.allSatisfy { $0 == 0 })
             #expect(try Self.nicenesses().contains(5))
+            let kernel = ProcessInfo.processInfo.operatingSystemVersion
+            if (kernel.majorVersion, kernel.minorVersion) >= (6, 12), let slices = Self.slices() {
+                #expect(slices.contains(100_000_000) && slices.contains { $0 < 100_000_000 })
+            }
+        }
+
+        /// For how many nanoseconds each thread of this process asks to run in one go; nil where the kernel does not tell.
+        private static func slices() -> [Int]? {
+            let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+            let slices = threads.compactMap { thread -> Int? in
+                let text = try? String(contentsOfFile: "/proc/self/task/\(thread)/sched", encoding: .utf8)
+                let line = text?.split(separator: "\n").first { $0.hasPrefix("se.slice") }
+                return line?.split(separator: " ").last.flatMap { Int($0) }
+            }
+            return slices.isEmpty ? nil : slices
         }
     #endif
 }
