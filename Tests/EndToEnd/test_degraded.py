@@ -229,5 +229,9 @@ def without(causes, how, suite, http, make_account):
     # With the token that the outage left them: no session is lost, and none is taken for stolen.
     heals(refresh, "refresh")
     until(lambda: profile().status_code == 200, seconds=15, saying="profiles heal")
+    # The next test begins with a second factor, by way of the gateway and of identity.
+    count = lambda: careful.call("GET", "/mfa/api/v1/mfa/backup-codes/count")
+    until(lambda: count().status_code == 200, seconds=15, saying="second factors heal")
+    until(lambda: careful.password().status_code == 200, seconds=15, saying="the login with a second factor heals")
     audited_once(suite, registered, seconds=20)
     until(suite.is_ready, seconds=30, every=0.2, saying="the suite is healthy again")
