@@ -94,8 +94,11 @@ package struct EventBench: Sendable {
         let feed = try await run(Self.sustained, tenant, refreshes, audit)
         narrate("\(Self.burst) events at once that two services hear of")
         let shared = try await throughput(UUID(), updates, audit)
-        narrate("Verifying a trail of \(Self.trail)")
-        let verified = try await verification(tenant, audit)
+        narrate("Verifying a trail of \(Self.trail), three times")
+        var verified: [(rate: Double, growth_MiB: Double)] = []
+        for _ in 0..<3 { verified.append(try await verification(tenant, audit)) }
+        let verifyRates = verified.map(\.rate).sorted()
+        let growth_MiB = verified.map(\.growth_MiB).max() ?? 0
         return [
             BenchResult(
                 name: "Events from the outbox to the chained audit record, all at once", value: rate, unit: "1/s",
@@ -111,11 +114,12 @@ package struct EventBench: Sendable {
             BenchResult(
                 name: "Events that the session service takes as well, all at once", value: shared, unit: "1/s"),
             BenchResult(
-                name: "Audit records verified", value: verified.rate, unit: "1/s",
-                goal: "≥ \(Int(Self.verifyGoal))/s", passes: verified.rate >= Self.verifyGoal),
+                name: "Audit records verified, the median of three", value: verifyRates[1], unit: "1/s",
+                goal: "≥ \(Int(Self.verifyGoal))/s", passes: verifyRates[1] >= Self.verifyGoal),
+            BenchResult(name: "The slowest of the three", value: verifyRates[0], unit: "1/s"),
             BenchResult(
-                name: "Memory that verifying \(Self.trail) records takes", value: verified.growth_MiB, unit: "MiB",
-                goal: "< \(Int(Self.memoryGoal_MiB)) MiB", passes: verified.growth_MiB < Self.memoryGoal_MiB),
+                name: "Memory that verifying \(Self.trail) records takes", value: growth_MiB, unit: "MiB",
+                goal: "< \(Int(Self.memoryGoal_MiB)) MiB", passes: growth_MiB < Self.memoryGoal_MiB),
         ]
     }
 
