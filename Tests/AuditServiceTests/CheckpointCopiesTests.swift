@@ -59,7 +59,10 @@ struct CheckpointCopiesTests {
                 SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
                 """
             // On another connection: a transaction sees one state of this view.
-            while try await fixture.query(waits).isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+            while try await fixture.query(waits).isEmpty {
+                try #require(!deadline.hasPassed, "the verifier does not wait")
+                try await Task.sleep(for: .milliseconds(10))
+            }
             try copies.append(later)
             try await connection.query("COMMIT")
             return try await found
@@ -101,5 +104,19 @@ struct CheckpointCopiesTests {
         let found = try statements()
         #expect(found.count == 200)
         for checkpoint in signed { #expect(found.count { $0 == checkpoint.statement } == 100) }
+    }
+
+    @Test("A replica that was stopped while it appended holds up nobody for long, and then nothing is appended")
+    func held() async throws {
+        let signed = try await sign(10, 10, in: try await AuditFixture.make())
+        try copies.append(signed[0])
+        let file = try #require(FileHandle(forReadingAtPath: path))
+        #expect(flock(file.fileDescriptor, LOCK_EX) == 0)
+        let error = #expect(throws: SystemFailure.self) { try copies.append(signed[1]) }
+        #expect(error?.call == "flock" && error?.code == EWOULDBLOCK)
+        #expect(try statements() == [signed[0].statement])
+        try file.close()
+        try copies.append(signed[1])
+        #expect(try statements() == signed.map(\.statement))
     }
 }

@@ -18,14 +18,13 @@ package struct CheckpointCopies: Sendable {
 
     /// Appends, and waits until it is on the disk. The replicas of the service may do so at once.
     ///
-    /// - Throws: ``SystemFailure`` when the disk is full, for example; then nothing was appended.
+    /// - Throws: ``SystemFailure`` when the disk is full, for example, or another replica holds the file for a second: it may
+    ///   have been stopped in the midst of it. Then nothing was appended.
     package func append(_ checkpoint: Checkpoint) throws {
         let descriptor = open(path(of: checkpoint.tenantID), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw SystemFailure(call: "open", code: errno) }
         defer { close(descriptor) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw SystemFailure(call: "flock", code: errno) }
-        }
+        try Self.lock(descriptor)
         let end = try Self.cutTornLine(descriptor)
         let line = Array("\(checkpoint.statement)\n".utf8)
         let written = write(descriptor, line, line.count)
@@ -34,6 +33,15 @@ package struct CheckpointCopies: Sendable {
             _ = ftruncate(descriptor, end)
             throw SystemFailure(call: "append to the copies", code: code)
         }
+    }
+
+    private static func lock(_ descriptor: CInt) throws(SystemFailure) {
+        for _ in 0..<100 {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK || errno == EINTR else { break }
+            usleep(10_000)
+        }
+        throw SystemFailure(call: "flock", code: errno)
     }
 
     /// What a power failure has left of a line goes: together with the next one it would pass for a forgery.
